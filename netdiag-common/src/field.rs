@@ -1,0 +1,83 @@
+//! The one table of kernel struct fields that the eBPF programs read.
+//!
+//! rustc emits no CO-RE relocations, so user space looks every field up in the running kernel's BTF and sets its byte
+//! offset as a read-only global before loading: [`kernel_fields!`](crate::kernel_fields) expands here to the table
+//! that it walks, and in `netdiag-ebpf` to the globals.
+
+/// The offset of a field that the running kernel does not have.
+pub const ABSENT: u32 = u32::MAX;
+
+/// A field of a kernel struct, and the global that carries its offset.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Field {
+    /// Name of the read-only global in the eBPF object.
+    pub symbol: &'static str,
+    /// The struct, without `struct`.
+    pub structure: &'static str,
+    /// Path of members from there, through anonymous structs and unions as C sees them.
+    pub path: &'static str,
+    /// Whether netdiag can do without it.
+    pub need: Need,
+}
+
+/// What it means when a kernel lacks a field.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Need {
+    /// The programs cannot work: loading ends with an error that names the field.
+    Required,
+    /// The code behind it stays dead and one detail is missing.
+    Optional,
+}
+
+/// Hands the table to a macro: `SYMBOL: "struct" "path" Need;` per field.
+#[macro_export]
+macro_rules! kernel_fields {
+    ($callback:path) => {
+        $callback! {
+            SKB_LEN: "sk_buff" "len" Required;
+            SKB_DATA_LEN: "sk_buff" "data_len" Required;
+            SKB_HEAD: "sk_buff" "head" Required;
+            SKB_DATA: "sk_buff" "data" Required;
+            SKB_TAIL: "sk_buff" "tail" Required;
+            SKB_NETWORK_HEADER: "sk_buff" "network_header" Required;
+            SKB_MAC_HEADER: "sk_buff" "mac_header" Required;
+            SKB_PROTOCOL: "sk_buff" "protocol" Required;
+            SKB_DEV: "sk_buff" "dev" Required;
+            SKB_SK: "sk_buff" "sk" Required;
+            DEV_NAME: "net_device" "name" Required;
+            DEV_IFINDEX: "net_device" "ifindex" Required;
+            DEV_TYPE: "net_device" "type" Required;
+            DEV_NET: "net_device" "nd_net.net" Required;
+            NET_INUM: "net" "ns.inum" Required;
+            SK_NET: "sock" "__sk_common.skc_net.net" Required;
+            SK_STATE: "sock" "__sk_common.skc_state" Required;
+            SK_UID: "sock" "sk_uid" Optional;
+            SK_SOCKET: "sock" "sk_socket" Optional;
+            // 5.10 and older keep a tagged value there (`sk_cgrp_data.val`) in place of a pointer.
+            SK_CGROUP: "sock" "sk_cgrp_data.cgroup" Optional;
+            CGROUP_KN: "cgroup" "kn" Optional;
+            KERNFS_ID: "kernfs_node" "id" Optional;
+            SOCKET_FILE: "socket" "file" Optional;
+            FILE_INODE: "file" "f_inode" Optional;
+            INODE_INO: "inode" "i_ino" Optional;
+            // Registers of a kprobe: first argument and return value, by the names of x86-64 and of aarch64.
+            REGS_X86_ARG1: "pt_regs" "di" Optional;
+            REGS_X86_RET: "pt_regs" "ax" Optional;
+            REGS_ARM64: "pt_regs" "regs" Optional;
+        }
+    };
+}
+
+macro_rules! table {
+    ($($symbol:ident: $structure:literal $path:literal $need:ident;)*) => {
+        /// Every field, in the order of the table above.
+        pub const FIELDS: &[Field] = &[$(Field {
+            symbol: stringify!($symbol),
+            structure: $structure,
+            path: $path,
+            need: Need::$need,
+        }),*];
+    };
+}
+
+kernel_fields!(table);

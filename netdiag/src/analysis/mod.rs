@@ -1,0 +1,1 @@
+//! Pure conclusions from evidence: findings, the ledger, and which events explain which counter.

@@ -1,0 +1,1 @@
+//! One file a subcommand: wires kernel, decode, analysis and render together.

@@ -1,0 +1,1 @@
+//! Bytes to typed values: total on any input, no I/O, no panic.

@@ -1,0 +1,1 @@
+//! The running kernel: the only place that names aya and, with `lab`, that makes a system call.

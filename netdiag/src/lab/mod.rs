@@ -1,0 +1,1 @@
+//! Fault scenarios in network namespaces of their own: `netdiag lab`, and the tests' ground truth.

@@ -1,0 +1,3 @@
+//! The `netdiag` binary.
+
+fn main() {}
