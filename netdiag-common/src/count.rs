@@ -53,5 +53,8 @@ pub const CHECK_TIMED: usize = 16;
 /// Entries into the header check: what the choice of timed calls counts.
 pub const CHECK_ENTRIES: usize = 17;
 
+/// Written by user space: while it is 0 the programs return at once and count nothing.
+pub const GATE: usize = 18;
+
 /// One call in this many of the header check is timed.
 pub const CHECK_SAMPLE: u64 = 64;

@@ -35,7 +35,6 @@ macro_rules! kernel_fields {
     ($callback:path) => {
         $callback! {
             SKB_LEN: "sk_buff" "len" Required;
-            SKB_DATA_LEN: "sk_buff" "data_len" Required;
             SKB_HEAD: "sk_buff" "head" Required;
             SKB_DATA: "sk_buff" "data" Required;
             SKB_TAIL: "sk_buff" "tail" Required;
@@ -53,8 +52,9 @@ macro_rules! kernel_fields {
             SK_STATE: "sock" "__sk_common.skc_state" Required;
             SK_UID: "sock" "sk_uid" Optional;
             SK_SOCKET: "sock" "sk_socket" Optional;
-            // 5.10 and older keep a tagged value there (`sk_cgrp_data.val`) in place of a pointer.
             SK_CGROUP: "sock" "sk_cgrp_data.cgroup" Optional;
+            // Until 5.14 the same place was a tagged value (`struct sock_cgroup_data`, commit 8520e224f547).
+            SK_CGROUP_TAGGED: "sock" "sk_cgrp_data.val" Optional;
             CGROUP_KN: "cgroup" "kn" Optional;
             KERNFS_ID: "kernfs_node" "id" Optional;
             SOCKET_FILE: "socket" "file" Optional;

@@ -1,1 +1,12 @@
 //! The running kernel: the only place that names aya and, with `lab`, that makes a system call.
+
+pub mod btf;
+pub mod clock;
+pub mod reason;
+pub mod symbol;
+pub mod tracefs;
+
+/// The release of the running kernel, as `uname -r` prints it.
+pub fn release() -> String {
+    rustix::system::uname().release().to_string_lossy().into_owned()
+}

@@ -1,0 +1,354 @@
+//! Dropped packets: the `kfree_skb` tracepoint.
+//!
+//! Its arguments grew: `reason` in 5.17 (commit c504e5c2f964), `rx_sk` in 6.11 (commit c53795d48ee8). Reading one
+//! that is not there is refused, so there is a program for each signature and user space loads the one that fits.
+
+use crate::{
+    count::Counter,
+    field::*,
+    filter,
+    header_check,
+    memory::{Memory, Probed, Typed, pointer},
+};
+use aya_ebpf::{
+    EbpfContext, Global,
+    bindings::{BPF_RB_AVAIL_DATA, BPF_RB_FORCE_WAKEUP, BPF_RB_NO_WAKEUP},
+    helpers::generated::{bpf_ktime_get_ns, bpf_probe_read_kernel},
+    macros::{btf_tracepoint, map, raw_tracepoint, tracepoint},
+    maps::RingBuf,
+    programs::{BtfTracePointContext, RawTracePointContext, TracePointContext},
+};
+use netdiag_common::{
+    IFNAMSIZ, MAX_SNAPLEN,
+    count::{DROPS_FILTERED, DROPS_LOST, DROPS_SEEN},
+    field::ABSENT,
+    record::{
+        CLASSES, DropRecord, FLAG_DEVICE, FLAG_LINK_HEADER, FLAG_NO_SKB, FLAG_SOCKET, KIND_DROP,
+        NO_OFFSET, NO_REASON, NO_UID,
+    },
+};
+
+/// The ring buffer; user space sets its size.
+#[map]
+static RING: RingBuf = RingBuf::with_byte_size(4096, 0);
+
+/// The longest packet copy that the user asked for, in bytes.
+#[unsafe(no_mangle)]
+static SNAPLEN: Global<u32> = Global::new(0);
+/// The reader is woken when this much waits in the ring: a wake-up per event costs many times the copy.
+#[unsafe(no_mangle)]
+static WAKE_BYTES: Global<u64> = Global::new(0);
+
+/// How often, in drops of one processor, the fill level of the ring is looked at. A power of two.
+const WAKE_CHECK: u64 = 64;
+
+/// Where the classic tracepoint keeps its fields, from its `format` file.
+#[unsafe(no_mangle)]
+static TRACEPOINT_SKBADDR: Global<u32> = Global::new(ABSENT);
+/// See [`TRACEPOINT_SKBADDR`].
+#[unsafe(no_mangle)]
+static TRACEPOINT_LOCATION: Global<u32> = Global::new(ABSENT);
+/// See [`TRACEPOINT_SKBADDR`].
+#[unsafe(no_mangle)]
+static TRACEPOINT_PROTOCOL: Global<u32> = Global::new(ABSENT);
+/// See [`TRACEPOINT_SKBADDR`].
+#[unsafe(no_mangle)]
+static TRACEPOINT_REASON: Global<u32> = Global::new(ABSENT);
+/// See [`TRACEPOINT_SKBADDR`].
+#[unsafe(no_mangle)]
+static TRACEPOINT_RX_SK: Global<u32> = Global::new(ABSENT);
+
+const NULL: *const u8 = core::ptr::null();
+
+/// `kfree_skb(skb, location)`: Linux 5.5 to 5.16.
+#[btf_tracepoint(function = "kfree_skb")]
+pub fn drops_btf_2(ctx: BtfTracePointContext) -> i32 {
+    dropped::<Typed>(ctx.arg(0), ctx.arg(1), NO_REASON, NULL)
+}
+
+/// `kfree_skb(skb, location, reason)`: Linux 5.17 to 6.10.
+#[btf_tracepoint(function = "kfree_skb")]
+pub fn drops_btf_3(ctx: BtfTracePointContext) -> i32 {
+    dropped::<Typed>(ctx.arg(0), ctx.arg(1), ctx.arg(2), NULL)
+}
+
+/// `kfree_skb(skb, location, reason, rx_sk)`: since Linux 6.11.
+#[btf_tracepoint(function = "kfree_skb")]
+pub fn drops_btf_4(ctx: BtfTracePointContext) -> i32 {
+    dropped::<Typed>(ctx.arg(0), ctx.arg(1), ctx.arg(2), ctx.arg(3))
+}
+
+/// As [`drops_btf_2`], without types.
+#[raw_tracepoint(tracepoint = "kfree_skb")]
+pub fn drops_raw_2(ctx: RawTracePointContext) -> i32 {
+    dropped::<Probed>(ctx.arg(0), ctx.arg(1), NO_REASON, NULL)
+}
+
+/// As [`drops_btf_3`], without types.
+#[raw_tracepoint(tracepoint = "kfree_skb")]
+pub fn drops_raw_3(ctx: RawTracePointContext) -> i32 {
+    dropped::<Probed>(ctx.arg(0), ctx.arg(1), ctx.arg(2), NULL)
+}
+
+/// As [`drops_btf_4`], without types.
+#[raw_tracepoint(tracepoint = "kfree_skb")]
+pub fn drops_raw_4(ctx: RawTracePointContext) -> i32 {
+    dropped::<Probed>(ctx.arg(0), ctx.arg(1), ctx.arg(2), ctx.arg(3))
+}
+
+/// The classic tracepoint: works without BTF, then without the packet.
+#[tracepoint(category = "skb", name = "kfree_skb")]
+pub fn drops_classic(ctx: TracePointContext) -> i32 {
+    let base = ctx.as_ptr().cast::<u8>().cast_const();
+    let reason = TRACEPOINT_REASON.load();
+    // SAFETY: `Probed` reads any address; the offsets are the kernel's own.
+    unsafe {
+        let location = pointer::<Probed>(base, TRACEPOINT_LOCATION.load());
+        let reason = if reason == ABSENT { NO_REASON } else { Probed::read::<u32>(base, reason) };
+        if SKB_HEAD.load() == ABSENT {
+            return dropped_unseen(
+                location as u64,
+                reason,
+                Probed::read::<u16>(base, TRACEPOINT_PROTOCOL.load()),
+            );
+        }
+        let skb = pointer::<Probed>(base, TRACEPOINT_SKBADDR.load());
+        let rx_sk = pointer::<Probed>(base, TRACEPOINT_RX_SK.load());
+        dropped::<Probed>(skb, location as u64, reason, rx_sk)
+    }
+}
+
+/// One dropped packet: filter, count, copy.
+#[inline(always)]
+fn dropped<M: Memory>(skb: *const u8, location: u64, reason: u32, rx_sk: *const u8) -> i32 {
+    let Some(count) = Counter::open() else { return 0 };
+    count.add(DROPS_SEEN, 1);
+    let mut record = blank(&count, location, reason);
+
+    // SAFETY: the skb is alive in `kfree_skb`, and all that hangs off it is read with checks.
+    let start = unsafe {
+        let dev = pointer::<M>(skb, SKB_DEV.load());
+        if !dev.is_null() {
+            record.flags |= FLAG_DEVICE;
+            record.netns = filter::device_netns::<M>(dev);
+            record.ifindex = M::read(dev, DEV_IFINDEX.load());
+            record.dev_type = M::read(dev, DEV_TYPE.load());
+            let name = filter::device_name(dev);
+            record.ifname = core::mem::transmute::<filter::IfName, [u8; IFNAMSIZ]>(name);
+        }
+        let sk = if is_kernel_address(rx_sk) { rx_sk } else { pointer::<M>(skb, SKB_SK.load()) };
+        if is_kernel_address(sk) {
+            owner(sk, &mut record);
+        }
+        let name = core::mem::transmute::<[u8; IFNAMSIZ], filter::IfName>(record.ifname);
+        if !filter::admits_reason(reason) || !filter::admits_place(record.netns, &name) {
+            count.add(DROPS_FILTERED, 1);
+            return 0;
+        }
+        record.protocol = M::read(skb, SKB_PROTOCOL.load());
+        record.header_check = header_check::verdict(skb);
+        extent::<M>(skb, &mut record)
+    };
+    emit(&count, &record, start);
+    0
+}
+
+/// One dropped packet of which the skb cannot be read.
+#[inline(always)]
+fn dropped_unseen(location: u64, reason: u32, protocol: u16) -> i32 {
+    let Some(count) = Counter::open() else { return 0 };
+    count.add(DROPS_SEEN, 1);
+    if !filter::admits_reason(reason) || !filter::admits_place(0, &[0; 2]) {
+        count.add(DROPS_FILTERED, 1);
+        return 0;
+    }
+    let mut record = blank(&count, location, reason);
+    record.flags = FLAG_NO_SKB;
+    // The classic tracepoint stores `ntohs(skb->protocol)`.
+    record.protocol = protocol.to_be();
+    emit(&count, &record, NULL);
+    0
+}
+
+/// A record of which only time, place and reason are known.
+#[inline(always)]
+fn blank(count: &Counter, location: u64, reason: u32) -> DropRecord {
+    DropRecord {
+        // SAFETY: no arguments.
+        time_ns: unsafe { bpf_ktime_get_ns() },
+        location,
+        cgroup_id: 0,
+        socket_inode: 0,
+        kind: KIND_DROP,
+        flags: 0,
+        reason,
+        netns: 0,
+        ifindex: 0,
+        len: 0,
+        uid: NO_UID,
+        cpu: count.cpu,
+        caplen: 0,
+        network_offset: NO_OFFSET,
+        dev_type: 0,
+        protocol: 0,
+        header_check: 0,
+        reserved: [0; 2],
+        ifname: [0; IFNAMSIZ],
+    }
+}
+
+/// Kernel addresses have their top bit set. A fragment in reassembly has a number where others have `sk`
+/// (`ip_defrag_offset`, until 6.8).
+#[inline(always)]
+fn is_kernel_address(pointer: *const u8) -> bool {
+    (pointer as i64) < 0
+}
+
+/// `TCP_TIME_WAIT` and `TCP_NEW_SYN_RECV` of `net/tcp_states.h`: small sockets that end before `sk_uid`.
+const TIME_WAIT: u8 = 6;
+const NEW_SYN_RECV: u8 = 12;
+
+/// Whose socket it is.
+#[inline(always)]
+unsafe fn owner(sk: *const u8, record: &mut DropRecord) {
+    // SAFETY: `Probed` reads any address; the pointers may be stale and then read as zeros.
+    unsafe {
+        record.flags |= FLAG_SOCKET;
+        if record.netns == 0 {
+            let net = pointer::<Probed>(sk, SK_NET.load());
+            if !net.is_null() {
+                record.netns = Probed::read(net, NET_INUM.load());
+            }
+        }
+        let state = Probed::read::<u8>(sk, SK_STATE.load());
+        if state == TIME_WAIT || state == NEW_SYN_RECV {
+            return;
+        }
+        if SK_UID.load() != ABSENT {
+            record.uid = Probed::read(sk, SK_UID.load());
+        }
+        let mut cgroup = pointer::<Probed>(sk, SK_CGROUP.load());
+        if SK_CGROUP.load() == ABSENT && SK_CGROUP_TAGGED.load() != ABSENT {
+            // Bit 0: a class id instead of a pointer; bit 1: no reference held (`sock_cgroup_ptr`, 5.10).
+            let tagged = Probed::read::<u64>(sk, SK_CGROUP_TAGGED.load());
+            cgroup = if tagged & 1 == 0 { (tagged & !3) as *const u8 } else { NULL };
+        }
+        let kn = pointer::<Probed>(cgroup, CGROUP_KN.load());
+        if !kn.is_null() && KERNFS_ID.load() != ABSENT {
+            record.cgroup_id = Probed::read(kn, KERNFS_ID.load());
+        }
+        let socket = pointer::<Probed>(sk, SK_SOCKET.load());
+        let file = pointer::<Probed>(socket, SOCKET_FILE.load());
+        let inode = pointer::<Probed>(file, FILE_INODE.load());
+        if !inode.is_null() && INODE_INO.load() != ABSENT {
+            record.socket_inode = Probed::read(inode, INODE_INO.load());
+        }
+    }
+}
+
+/// `ARPHRD_ETHER` and `ARPHRD_LOOPBACK` of `linux/if_arp.h`: devices whose frames start with an Ethernet header.
+const ARPHRD_ETHER: u16 = 1;
+const ARPHRD_LOOPBACK: u16 = 772;
+/// Shortest and longest distance from an Ethernet header to the network header: two VLAN tags in between.
+const ETHERNET_HEADER: u32 = 14;
+const ETHERNET_QINQ_HEADER: u32 = 22;
+/// `skb->mac_header` when it is not set.
+const UNSET: u16 = u16::MAX;
+
+/// Finds what of the packet is there: sets `len`, `caplen` and `network_offset`, and returns where it starts.
+#[inline(always)]
+unsafe fn extent<M: Memory>(skb: *const u8, record: &mut DropRecord) -> *const u8 {
+    // SAFETY: as `Memory::read`.
+    let (head, data, mac, network, tail, len) = unsafe {
+        (
+            M::read::<u64>(skb, SKB_HEAD.load()),
+            M::read::<u64>(skb, SKB_DATA.load()),
+            M::read::<u16>(skb, SKB_MAC_HEADER.load()),
+            M::read::<u16>(skb, SKB_NETWORK_HEADER.load()) as u32,
+            M::read::<u32>(skb, SKB_TAIL.load()),
+            M::read::<u32>(skb, SKB_LEN.load()),
+        )
+    };
+    // All as offsets from `head`, like `sk_buff_data_t` is on 64-bit kernels.
+    let data = data.wrapping_sub(head) as u32;
+    let network = if network == 0 || network > tail { data } else { network };
+    let link = mac as u32;
+    let gap = network.wrapping_sub(link);
+    let ethernet = record.flags & FLAG_DEVICE == 0
+        || record.dev_type == ARPHRD_ETHER
+        || record.dev_type == ARPHRD_LOOPBACK;
+    let start = if mac != UNSET && ethernet && gap >= ETHERNET_HEADER && gap <= ETHERNET_QINQ_HEADER
+    {
+        record.flags |= FLAG_LINK_HEADER;
+        link
+    } else {
+        network
+    };
+    if start > tail {
+        return NULL;
+    }
+    record.network_offset = (network - start) as u16;
+    record.len = len.wrapping_add(data).wrapping_sub(start);
+    let linear = tail - start;
+    let wanted = if linear > SNAPLEN.load() { SNAPLEN.load() } else { linear };
+    record.caplen = if wanted > MAX_SNAPLEN as u32 { MAX_SNAPLEN as u16 } else { wanted as u16 };
+    (head + start as u64) as *const u8
+}
+
+/// A record with room for `N` packet bytes.
+#[repr(C)]
+struct Slot<const N: usize> {
+    header: DropRecord,
+    bytes: [u8; N],
+}
+
+/// Sends a record in the smallest class that its packet bytes fit in.
+#[inline(always)]
+fn emit(count: &Counter, record: &DropRecord, start: *const u8) {
+    let caplen = record.caplen as usize;
+    let sent = if caplen <= CLASSES[0] {
+        send::<{ CLASSES[0] }>(count, record, start)
+    } else if caplen <= CLASSES[1] {
+        send::<{ CLASSES[1] }>(count, record, start)
+    } else if caplen <= CLASSES[2] {
+        send::<{ CLASSES[2] }>(count, record, start)
+    } else if caplen <= CLASSES[3] {
+        send::<{ CLASSES[3] }>(count, record, start)
+    } else {
+        send::<{ CLASSES[4] }>(count, record, start)
+    };
+    if !sent {
+        count.add(DROPS_LOST, 1);
+    }
+}
+
+#[inline(always)]
+fn send<const N: usize>(count: &Counter, record: &DropRecord, start: *const u8) -> bool {
+    let Some(mut entry) = RING.reserve::<Slot<N>>(0) else { return false };
+    let slot = entry.as_mut_ptr();
+    let caplen = record.caplen as u32;
+    // SAFETY: the slot is ours until it is submitted; the copy is at most `N` bytes.
+    unsafe {
+        (&raw mut (*slot).header).write(*record);
+        if caplen > 0 && caplen <= N as u32 && !start.is_null() {
+            let failed =
+                bpf_probe_read_kernel((&raw mut (*slot).bytes).cast(), caplen, start.cast()) != 0;
+            if failed {
+                (*slot).header.caplen = 0;
+            }
+        }
+    }
+    entry.submit(wake_up(count));
+    true
+}
+
+/// Wakes the reader only when the ring fills faster than its timer drains it.
+#[inline(always)]
+fn wake_up(count: &Counter) -> u64 {
+    let look = count.value(DROPS_SEEN) & (WAKE_CHECK - 1) == 0;
+    if look && RING.query(BPF_RB_AVAIL_DATA as u64) > WAKE_BYTES.load() {
+        BPF_RB_FORCE_WAKEUP as u64
+    } else {
+        BPF_RB_NO_WAKEUP as u64
+    }
+}

@@ -1,0 +1,54 @@
+//! Two ways to read kernel memory: through a pointer whose type the verifier knows, or with the checked helper.
+
+use aya_ebpf::helpers::generated::bpf_probe_read_kernel;
+use core::mem::MaybeUninit;
+use netdiag_common::field::ABSENT;
+
+/// How a program may follow the pointers that its hook hands it.
+pub trait Memory {
+    /// Reads a `T` at `base + offset`; all zeros where that address cannot be read.
+    ///
+    /// # Safety
+    /// `T` holds integers only, and `base` is a pointer that this way of reading allows.
+    unsafe fn read<T: Copy>(base: *const u8, offset: u32) -> T;
+}
+
+/// BTF-typed pointers (`tp_btf`, `fentry`): plain loads, which the kernel turns into loads that survive a fault.
+pub struct Typed;
+
+impl Memory for Typed {
+    #[inline(always)]
+    unsafe fn read<T: Copy>(base: *const u8, offset: u32) -> T {
+        // SAFETY: the verifier checks the access against the type of `base`; a fault reads zero (BPF_PROBE_MEM).
+        unsafe { base.add(offset as usize).cast::<T>().read_volatile() }
+    }
+}
+
+/// Any address: the checked helper (Linux 5.5).
+pub struct Probed;
+
+impl Memory for Probed {
+    #[inline(always)]
+    unsafe fn read<T: Copy>(base: *const u8, offset: u32) -> T {
+        let mut value = MaybeUninit::<T>::zeroed();
+        // SAFETY: the helper checks the source; on a fault it zeroes the destination.
+        unsafe {
+            bpf_probe_read_kernel(
+                value.as_mut_ptr().cast(),
+                size_of::<T>() as u32,
+                base.wrapping_add(offset as usize).cast(),
+            );
+            value.assume_init()
+        }
+    }
+}
+
+/// Reads a pointer at `base + offset`; null where `base` is null or the kernel lacks the field.
+#[inline(always)]
+pub unsafe fn pointer<M: Memory>(base: *const u8, offset: u32) -> *const u8 {
+    if offset == ABSENT || base.is_null() {
+        return core::ptr::null();
+    }
+    // SAFETY: as `Memory::read`.
+    unsafe { M::read::<*const u8>(base, offset) }
+}

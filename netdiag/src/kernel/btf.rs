@@ -1,0 +1,242 @@
+//! The kernel's own description of its types: struct offsets, enum values, function signatures.
+//!
+//! `btf-rs` reads the format. Its memory-mapped mode answers a handful of questions twenty times faster than parsing
+//! the whole, so the BTF is first copied into an anonymous file: the kernel lets its own be mapped only since 6.16.
+
+use btf_rs::{Backend, Btf, BtfType, Type};
+use netdiag_common::field::{ABSENT, FIELDS, Need};
+use rustix::fs::{MemfdFlags, memfd_create};
+use std::{
+    fs::File,
+    io::{self, Write},
+    os::fd::AsRawFd,
+    path::{Path, PathBuf},
+};
+
+/// Where the running kernel shows its BTF (since 5.4, with `CONFIG_DEBUG_INFO_BTF`).
+pub const RUNNING: &str = "/sys/kernel/btf/vmlinux";
+
+/// What can go wrong with BTF.
+#[derive(Debug, thiserror::Error)]
+pub enum BtfError {
+    /// The file cannot be read.
+    #[error(
+        "cannot read the kernel's type information (BTF) from {}: {source}{}",
+        path.display(), hint(source)
+    )]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// The file is not BTF.
+    #[error(
+        "{} is not usable BTF: {detail}; give --btf a raw BTF file of the running kernel, such as \
+         `bpftool btf dump file vmlinux format raw` or BTFHub provides", path.display()
+    )]
+    Format {
+        /// The file.
+        path: PathBuf,
+        /// What the reader said.
+        detail: String,
+    },
+    /// The kernel lacks fields that the programs cannot do without.
+    #[error(
+        "kernel {kernel}: the BTF in {} lacks {fields}: netdiag does not know this kernel; please report it, \
+         with the kernel's version", path.display()
+    )]
+    MissingField {
+        /// `uname -r`.
+        kernel: String,
+        /// Where the BTF came from.
+        path: PathBuf,
+        /// `struct.path`, separated by commas.
+        fields: String,
+    },
+}
+
+fn hint(error: &io::Error) -> &'static str {
+    match error.kind() {
+        io::ErrorKind::NotFound => {
+            "; the kernel was built without CONFIG_DEBUG_INFO_BTF, or /sys is not mounted: --btf FILE takes it from a file"
+        }
+        io::ErrorKind::PermissionDenied => "; run as root",
+        _ => "",
+    }
+}
+
+/// The BTF of one kernel.
+pub struct KernelBtf {
+    btf: Btf,
+    path: PathBuf,
+}
+
+impl KernelBtf {
+    /// The running kernel's.
+    ///
+    /// # Errors
+    /// [`BtfError::Read`] where the kernel shows none, [`BtfError::Format`] where it cannot be understood.
+    pub fn running() -> Result<Self, BtfError> {
+        Self::from_file(Path::new(RUNNING))
+    }
+
+    /// From a raw BTF file.
+    ///
+    /// # Errors
+    /// As [`Self::running`].
+    pub fn from_file(path: &Path) -> Result<Self, BtfError> {
+        let read = |source| BtfError::Read { path: path.to_owned(), source };
+        let bytes = std::fs::read(path).map_err(read)?;
+        let fd = memfd_create("btf", MemfdFlags::CLOEXEC).map_err(|e| read(e.into()))?;
+        let mut copy = File::from(fd);
+        copy.write_all(&bytes).map_err(read)?;
+        let mapped = format!("/proc/self/fd/{}", copy.as_raw_fd());
+        let btf = Btf::from_file_with_backend(mapped, Backend::Mmap)
+            .map_err(|e| BtfError::Format { path: path.to_owned(), detail: e.to_string() })?;
+        Ok(Self { btf, path: path.to_owned() })
+    }
+
+    /// Where it came from.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The byte offset of a member, through anonymous structs and unions; `None` where this kernel has it not, or
+    /// where it is a bit field that does not start a byte.
+    pub fn offset(&self, structure: &str, path: &str) -> Option<u32> {
+        let mut current = self.btf.resolve_types_by_name(structure).ok()?.into_iter().find(|found| {
+            matches!(found, Type::Struct(found) | Type::Union(found) if !found.members.is_empty())
+        })?;
+        let mut bits = 0;
+        for name in path.split('.') {
+            let (offset, member) = self.member(&current, name, 0)?;
+            bits += offset;
+            current = member;
+        }
+        bits.is_multiple_of(8).then_some(bits / 8)
+    }
+
+    /// Finds a member by name: its bit offset within `parent`, and its type without typedefs and qualifiers.
+    fn member(&self, parent: &Type, name: &str, depth: u32) -> Option<(u32, Type)> {
+        /// Anonymous members nest two or three deep; a file that nests deeper is no kernel's.
+        const DEEPEST: u32 = 16;
+        let (Type::Struct(parent) | Type::Union(parent)) = parent else { return None };
+        if depth > DEEPEST {
+            return None;
+        }
+        for member in &parent.members {
+            let found = self.btf.resolve_name(member).ok()?;
+            let resolved = || self.bare(self.btf.resolve_chained_type(member).ok()?);
+            if found == name {
+                return Some((member.bit_offset(), resolved()?));
+            }
+            if found.is_empty()
+                && let Some((offset, inner)) = self.member(&resolved()?, name, depth + 1)
+            {
+                return Some((member.bit_offset() + offset, inner));
+            }
+        }
+        None
+    }
+
+    /// A type without typedefs and qualifiers.
+    fn bare(&self, mut current: Type) -> Option<Type> {
+        /// Longer chains than this are loops.
+        const LONGEST: u32 = 64;
+        for _ in 0..LONGEST {
+            let next = match &current {
+                Type::Typedef(t) => self.btf.resolve_chained_type(t),
+                Type::Const(t) => self.btf.resolve_chained_type(t),
+                Type::Volatile(t) => self.btf.resolve_chained_type(t),
+                Type::Restrict(t) => self.btf.resolve_chained_type(t),
+                Type::TypeTag(t) => self.btf.resolve_chained_type(t),
+                _ => return Some(current),
+            };
+            current = next.ok()?;
+        }
+        None
+    }
+
+    /// Every field of the table, with its offset or [`ABSENT`].
+    ///
+    /// # Errors
+    /// [`BtfError::MissingField`] names the required ones that this kernel has not.
+    pub fn fields(&self) -> Result<Vec<(&'static str, u32)>, BtfError> {
+        let found: Vec<_> =
+            FIELDS.iter().map(|field| (field, self.offset(field.structure, field.path))).collect();
+        let missing: Vec<_> = found
+            .iter()
+            .filter(|(field, offset)| field.need == Need::Required && offset.is_none())
+            .map(|(field, _)| format!("{}.{}", field.structure, field.path))
+            .collect();
+        if !missing.is_empty() {
+            return Err(BtfError::MissingField {
+                kernel: super::release(),
+                path: self.path.clone(),
+                fields: missing.join(", "),
+            });
+        }
+        Ok(found.into_iter().map(|(field, offset)| (field.symbol, offset.unwrap_or(ABSENT))).collect())
+    }
+
+    /// How many arguments a tracepoint hands to a `tp_btf` or raw tracepoint program; `None` where there is no such
+    /// tracepoint.
+    pub fn tracepoint_arguments(&self, tracepoint: &str) -> Option<usize> {
+        let name = format!("btf_trace_{tracepoint}");
+        let types = self.btf.resolve_types_by_name(&name).ok()?;
+        let pointer = types.into_iter().find_map(|found| match found {
+            Type::Typedef(found) => self.btf.resolve_chained_type(&found).ok(),
+            _ => None,
+        })?;
+        let Type::Ptr(pointer) = pointer else { return None };
+        let Type::FuncProto(proto) = self.btf.resolve_chained_type(&pointer).ok()? else { return None };
+        // The first one, `void *__data`, is not part of the context.
+        proto.parameters.len().checked_sub(1)
+    }
+
+    /// Whether a function of this name can be hooked by type.
+    pub fn has_function(&self, name: &str) -> bool {
+        self.btf
+            .resolve_types_by_name(name)
+            .is_ok_and(|found| found.iter().any(|found| matches!(found, Type::Func(_))))
+    }
+
+    /// Names and values of an enum; empty where there is none of this name.
+    pub fn enumerators(&self, name: &str) -> Vec<(String, u32)> {
+        enumerators(&self.btf, name)
+    }
+
+    /// Names and values of an enum of a module. Empty where the module, its BTF or the enum is not there.
+    pub fn module_enumerators(&self, module: &str, name: &str) -> Vec<(String, u32)> {
+        // Module BTF continues the running kernel's; a file given by the user has none.
+        if self.path != Path::new(RUNNING) {
+            return Vec::new();
+        }
+        let path = Path::new(RUNNING).with_file_name(module);
+        match Btf::from_split_file(path, &self.btf) {
+            Ok(btf) => enumerators(&btf, name),
+            Err(_) => Vec::new(),
+        }
+    }
+}
+
+fn enumerators(btf: &Btf, name: &str) -> Vec<(String, u32)> {
+    let named = |member: &dyn BtfType, value: u32| Some((btf.resolve_name(member).ok()?, value));
+    let found = btf.resolve_types_by_name(name).unwrap_or_default();
+    found
+        .iter()
+        .flat_map(|found| match found {
+            Type::Enum(found) => {
+                found.members.iter().filter_map(|member| named(member, member.val())).collect()
+            }
+            // Reasons are 32 bits wide; what is wider is no reason.
+            Type::Enum64(found) => found
+                .members
+                .iter()
+                .filter_map(|member| named(member, u32::try_from(member.val()).ok()?))
+                .collect(),
+            _ => Vec::new(),
+        })
+        .collect()
+}
