@@ -103,18 +103,21 @@ pub fn drops_classic(ctx: TracePointContext) -> i32 {
     let reason = TRACEPOINT_REASON.load();
     // SAFETY: `Probed` reads any address; the offsets are the kernel's own.
     unsafe {
-        let location = pointer::<Probed>(base, TRACEPOINT_LOCATION.load());
+        let location = match TRACEPOINT_LOCATION.load() {
+            ABSENT => 0,
+            offset => Probed::read::<u64>(base, offset),
+        };
         let reason = if reason == ABSENT { NO_REASON } else { Probed::read::<u32>(base, reason) };
         if SKB_HEAD.load() == ABSENT {
-            return dropped_unseen(
-                location as u64,
-                reason,
-                Probed::read::<u16>(base, TRACEPOINT_PROTOCOL.load()),
-            );
+            let protocol = match TRACEPOINT_PROTOCOL.load() {
+                ABSENT => 0,
+                offset => Probed::read::<u16>(base, offset),
+            };
+            return dropped_unseen(location, reason, protocol);
         }
-        let skb = pointer::<Probed>(base, TRACEPOINT_SKBADDR.load());
-        let rx_sk = pointer::<Probed>(base, TRACEPOINT_RX_SK.load());
-        dropped::<Probed>(skb, location as u64, reason, rx_sk)
+        let Some(skb) = pointer::<Probed>(base, TRACEPOINT_SKBADDR.load()) else { return 0 };
+        let rx_sk = pointer::<Probed>(base, TRACEPOINT_RX_SK.load()).unwrap_or(NULL);
+        dropped::<Probed>(skb, location, reason, rx_sk)
     }
 }
 
@@ -127,8 +130,7 @@ fn dropped<M: Memory>(skb: *const u8, location: u64, reason: u32, rx_sk: *const 
 
     // SAFETY: the skb is alive in `kfree_skb`, and all that hangs off it is read with checks.
     let start = unsafe {
-        let dev = pointer::<M>(skb, SKB_DEV.load());
-        if !dev.is_null() {
+        if let Some(dev) = pointer::<M>(skb, SKB_DEV.load()) {
             record.flags |= FLAG_DEVICE;
             record.netns = filter::device_netns::<M>(dev);
             record.ifindex = M::read(dev, DEV_IFINDEX.load());
@@ -136,9 +138,10 @@ fn dropped<M: Memory>(skb: *const u8, location: u64, reason: u32, rx_sk: *const 
             let name = filter::device_name(dev);
             record.ifname = core::mem::transmute::<filter::IfName, [u8; IFNAMSIZ]>(name);
         }
-        let sk = if is_kernel_address(rx_sk) { rx_sk } else { pointer::<M>(skb, SKB_SK.load()) };
-        if is_kernel_address(sk) {
-            owner(sk, &mut record);
+        let sk = if rx_sk.is_null() { pointer::<M>(skb, SKB_SK.load()) } else { Some(rx_sk) };
+        match sk {
+            Some(sk) if is_kernel_address(sk) => owner(sk, &mut record),
+            _ => {}
         }
         let name = core::mem::transmute::<[u8; IFNAMSIZ], filter::IfName>(record.ifname);
         if !filter::admits_reason(reason) || !filter::admits_place(record.netns, &name) {
@@ -214,11 +217,10 @@ unsafe fn owner(sk: *const u8, record: &mut DropRecord) {
     // SAFETY: `Probed` reads any address; the pointers may be stale and then read as zeros.
     unsafe {
         record.flags |= FLAG_SOCKET;
-        if record.netns == 0 {
-            let net = pointer::<Probed>(sk, SK_NET.load());
-            if !net.is_null() {
-                record.netns = Probed::read(net, NET_INUM.load());
-            }
+        if record.netns == 0
+            && let Some(net) = pointer::<Probed>(sk, SK_NET.load())
+        {
+            record.netns = Probed::read(net, NET_INUM.load());
         }
         let state = Probed::read::<u8>(sk, SK_STATE.load());
         if state == TIME_WAIT || state == NEW_SYN_RECV {
@@ -227,22 +229,48 @@ unsafe fn owner(sk: *const u8, record: &mut DropRecord) {
         if SK_UID.load() != ABSENT {
             record.uid = Probed::read(sk, SK_UID.load());
         }
-        let mut cgroup = pointer::<Probed>(sk, SK_CGROUP.load());
-        if SK_CGROUP.load() == ABSENT && SK_CGROUP_TAGGED.load() != ABSENT {
+        record.cgroup_id = cgroup_id(sk).unwrap_or(0);
+        record.socket_inode = socket_inode(sk).unwrap_or(0);
+    }
+}
+
+/// `sk->sk_cgrp_data`'s cgroup, by its id.
+#[inline(always)]
+unsafe fn cgroup_id(sk: *const u8) -> Option<u64> {
+    // SAFETY: `Probed` reads any address.
+    unsafe {
+        let cgroup = if SK_CGROUP.load() != ABSENT {
+            pointer::<Probed>(sk, SK_CGROUP.load())?
+        } else if SK_CGROUP_TAGGED.load() != ABSENT {
             // Bit 0: a class id instead of a pointer; bit 1: no reference held (`sock_cgroup_ptr`, 5.10).
             let tagged = Probed::read::<u64>(sk, SK_CGROUP_TAGGED.load());
-            cgroup = if tagged & 1 == 0 { (tagged & !3) as *const u8 } else { NULL };
+            if tagged & 1 == 1 {
+                return None;
+            }
+            (tagged & !3) as *const u8
+        } else {
+            return None;
+        };
+        let kn = pointer::<Probed>(cgroup, CGROUP_KN.load())?;
+        if KERNFS_ID.load() == ABSENT {
+            return None;
         }
-        let kn = pointer::<Probed>(cgroup, CGROUP_KN.load());
-        if !kn.is_null() && KERNFS_ID.load() != ABSENT {
-            record.cgroup_id = Probed::read(kn, KERNFS_ID.load());
+        Some(Probed::read(kn, KERNFS_ID.load()))
+    }
+}
+
+/// The inode number by which `/proc/PID/fd` names the socket.
+#[inline(always)]
+unsafe fn socket_inode(sk: *const u8) -> Option<u64> {
+    // SAFETY: `Probed` reads any address.
+    unsafe {
+        let socket = pointer::<Probed>(sk, SK_SOCKET.load())?;
+        let file = pointer::<Probed>(socket, SOCKET_FILE.load())?;
+        let inode = pointer::<Probed>(file, FILE_INODE.load())?;
+        if INODE_INO.load() == ABSENT {
+            return None;
         }
-        let socket = pointer::<Probed>(sk, SK_SOCKET.load());
-        let file = pointer::<Probed>(socket, SOCKET_FILE.load());
-        let inode = pointer::<Probed>(file, FILE_INODE.load());
-        if !inode.is_null() && INODE_INO.load() != ABSENT {
-            record.socket_inode = Probed::read(inode, INODE_INO.load());
-        }
+        Some(Probed::read(inode, INODE_INO.load()))
     }
 }
 
@@ -326,13 +354,14 @@ fn emit(count: &Counter, record: &DropRecord, start: *const u8) {
 fn send<const N: usize>(count: &Counter, record: &DropRecord, start: *const u8) -> bool {
     let Some(mut entry) = RING.reserve::<Slot<N>>(0) else { return false };
     let slot = entry.as_mut_ptr();
-    let caplen = record.caplen as u32;
+    // At most `N`, a power of two. The compiler knows, and would leave out the mask by which the verifier sees it.
+    let length = (core::hint::black_box(record.caplen as u64).wrapping_sub(1) & (N as u64 - 1)) + 1;
     // SAFETY: the slot is ours until it is submitted; the copy is at most `N` bytes.
     unsafe {
         (&raw mut (*slot).header).write(*record);
-        if caplen > 0 && caplen <= N as u32 && !start.is_null() {
+        if record.caplen > 0 && !start.is_null() {
             let failed =
-                bpf_probe_read_kernel((&raw mut (*slot).bytes).cast(), caplen, start.cast()) != 0;
+                bpf_probe_read_kernel((&raw mut (*slot).bytes).cast(), length as u32, start.cast()) != 0;
             if failed {
                 (*slot).header.caplen = 0;
             }

@@ -35,8 +35,10 @@ pub unsafe fn device_name(dev: *const u8) -> IfName {
 pub unsafe fn device_netns<M: Memory>(dev: *const u8) -> u32 {
     // SAFETY: as `Memory::read`; a namespace outlives its devices.
     unsafe {
-        let net = pointer::<M>(dev, DEV_NET.load());
-        if net.is_null() { 0 } else { M::read::<u32>(net, NET_INUM.load()) }
+        match pointer::<M>(dev, DEV_NET.load()) {
+            Some(net) => M::read::<u32>(net, NET_INUM.load()),
+            None => 0,
+        }
     }
 }
 
@@ -60,10 +62,7 @@ pub unsafe fn admits_skb<M: Memory>(skb: *const u8) -> bool {
     }
     // SAFETY: as `Memory::read`.
     unsafe {
-        let dev = pointer::<M>(skb, SKB_DEV.load());
-        if dev.is_null() {
-            return false;
-        }
+        let Some(dev) = pointer::<M>(skb, SKB_DEV.load()) else { return false };
         let name = if by_name { device_name(dev) } else { [0; 2] };
         admits_place(device_netns::<M>(dev), &name)
     }

@@ -1,7 +1,7 @@
 //! Two ways to read kernel memory: through a pointer whose type the verifier knows, or with the checked helper.
 
 use aya_ebpf::helpers::generated::bpf_probe_read_kernel;
-use core::mem::MaybeUninit;
+use core::{arch::asm, mem::MaybeUninit};
 use netdiag_common::field::ABSENT;
 
 /// How a program may follow the pointers that its hook hands it.
@@ -43,12 +43,27 @@ impl Memory for Probed {
     }
 }
 
-/// Reads a pointer at `base + offset`; null where `base` is null or the kernel lacks the field.
+/// Reads the pointer at `base + offset`; `None` where it is null, or where the kernel lacks the field.
 #[inline(always)]
-pub unsafe fn pointer<M: Memory>(base: *const u8, offset: u32) -> *const u8 {
-    if offset == ABSENT || base.is_null() {
-        return core::ptr::null();
+pub unsafe fn pointer<M: Memory>(base: *const u8, offset: u32) -> Option<*const u8> {
+    if offset == ABSENT {
+        return None;
     }
     // SAFETY: as `Memory::read`.
-    unsafe { M::read::<*const u8>(base, offset) }
+    non_null(unsafe { M::read::<*const u8>(base, offset) })
+}
+
+/// A pointer that the verifier, too, knows not to be null.
+///
+/// It forbids arithmetic on one that may be, and the compiler likes to do that before the comparison: a move of the
+/// register to itself keeps the two in order.
+#[inline(always)]
+pub fn non_null(pointer: *const u8) -> Option<*const u8> {
+    if pointer.is_null() {
+        return None;
+    }
+    let mut known = pointer;
+    // SAFETY: changes nothing.
+    unsafe { asm!("{known} = {known}", known = inout(reg) known, options(nomem, nostack)) };
+    Some(known)
 }

@@ -1,10 +1,18 @@
 //! The running kernel: the only place that names aya and, with `lab`, that makes a system call.
 
+pub mod attach;
 pub mod btf;
 pub mod clock;
+pub mod count;
+pub mod errno;
+pub mod hook;
 pub mod reason;
+pub mod ring;
+pub mod rung;
+pub mod session;
 pub mod symbol;
 pub mod tracefs;
+pub mod privilege;
 
 /// The release of the running kernel, as `uname -r` prints it.
 pub fn release() -> String {
