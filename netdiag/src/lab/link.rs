@@ -1,0 +1,192 @@
+//! Links and addresses by rtnetlink, synchronously, in the network namespace of the calling thread
+//! (call these inside [`Namespace::run`](super::Namespace::run)).
+
+use std::io;
+use std::net::IpAddr;
+use std::os::fd::{AsRawFd, BorrowedFd};
+
+use netlink_packet_core::{
+    NLM_F_ACK, NLM_F_CREATE, NLM_F_EXCL, NLM_F_REQUEST, NetlinkMessage, NetlinkPayload,
+};
+use netlink_packet_route::address::{AddressAttribute, AddressHeaderFlags, AddressMessage};
+use netlink_packet_route::link::{
+    InfoData, InfoKind, InfoVeth, LinkAttribute, LinkFlags, LinkInfo, LinkMessage,
+};
+use netlink_packet_route::{AddressFamily, RouteNetlinkMessage};
+use netlink_sys::protocols::NETLINK_ROUTE;
+use netlink_sys::{Socket, SocketAddr};
+use rustix::net::{AddressFamily as SocketFamily, SocketType, netdevice, socket};
+
+use super::LabError;
+use super::frame::Mac;
+
+pub(super) use netdiag_common::IFNAMSIZ;
+
+/// Brings a device up.
+///
+/// # Errors
+/// [`LabError::Link`] with the device and what the kernel answered.
+pub fn set_up(device: &str) -> Result<(), LabError> {
+    let operation = "bring up";
+    let mut message = LinkMessage::default();
+    message.header.index = index(device, operation)?;
+    message.header.flags = LinkFlags::Up;
+    message.header.change_mask = LinkFlags::Up;
+    request(RouteNetlinkMessage::SetLink(message), 0, operation, device)
+}
+
+/// Gives a device the address `address`/`prefix`. An IPv6 address is usable at once: without duplicate detection.
+///
+/// # Errors
+/// [`LabError::Link`] with the device and what the kernel answered.
+pub fn add_address(device: &str, address: IpAddr, prefix: u8) -> Result<(), LabError> {
+    let operation = "add an address to";
+    let mut message = AddressMessage::default();
+    message.header.index = index(device, operation)?;
+    message.header.prefix_len = prefix;
+    if address.is_ipv4() {
+        message.header.family = AddressFamily::Inet;
+    } else {
+        message.header.family = AddressFamily::Inet6;
+        message.header.flags = AddressHeaderFlags::Nodad;
+    }
+    message.attributes = vec![
+        AddressAttribute::Local(address),
+        AddressAttribute::Address(address),
+    ];
+    request(
+        RouteNetlinkMessage::NewAddress(message),
+        NEW,
+        operation,
+        device,
+    )
+}
+
+/// Sets a device's MAC address.
+///
+/// # Errors
+/// [`LabError::Link`] with the device and what the kernel answered.
+pub fn set_mac(device: &str, mac: Mac) -> Result<(), LabError> {
+    let operation = "set the MAC address of";
+    let mut message = LinkMessage::default();
+    message.header.index = index(device, operation)?;
+    message
+        .attributes
+        .push(LinkAttribute::Address(mac.to_vec()));
+    request(RouteNetlinkMessage::SetLink(message), 0, operation, device)
+}
+
+/// Creates a dummy device, still down.
+///
+/// # Errors
+/// [`LabError::Link`] with the device and what the kernel answered.
+pub fn create_dummy(device: &str) -> Result<(), LabError> {
+    name_bytes(device)?;
+    let mut message = LinkMessage::default();
+    message.attributes = vec![
+        LinkAttribute::IfName(device.to_owned()),
+        LinkAttribute::LinkInfo(vec![LinkInfo::Kind(InfoKind::Dummy)]),
+    ];
+    request(
+        RouteNetlinkMessage::NewLink(message),
+        NEW,
+        "create the dummy device",
+        device,
+    )
+}
+
+/// Creates a veth pair, both ends down: `device` here, `peer` in the namespace `peer_netns`
+/// (see [`Namespace::open`](super::Namespace::open)).
+///
+/// # Errors
+/// [`LabError::Link`] with the device and what the kernel answered.
+pub fn create_veth(device: &str, peer: &str, peer_netns: BorrowedFd<'_>) -> Result<(), LabError> {
+    name_bytes(device)?;
+    name_bytes(peer)?;
+    let mut other = LinkMessage::default();
+    other.attributes = vec![
+        LinkAttribute::IfName(peer.to_owned()),
+        LinkAttribute::NetNsFd(peer_netns.as_raw_fd()),
+    ];
+    let mut message = LinkMessage::default();
+    message.attributes = vec![
+        LinkAttribute::IfName(device.to_owned()),
+        LinkAttribute::LinkInfo(vec![
+            LinkInfo::Kind(InfoKind::Veth),
+            LinkInfo::Data(InfoData::Veth(InfoVeth::Peer(other))),
+        ]),
+    ];
+    request(
+        RouteNetlinkMessage::NewLink(message),
+        NEW,
+        "create the veth pair",
+        device,
+    )
+}
+
+/// Flags of a request that must not change what is there.
+const NEW: u16 = NLM_F_CREATE | NLM_F_EXCL;
+
+/// A device's name as the kernel's structures hold it.
+pub(super) fn name_bytes(device: &str) -> Result<[u8; IFNAMSIZ], LabError> {
+    let mut bytes = [0; IFNAMSIZ];
+    let fits = !device.is_empty()
+        && device.len() < IFNAMSIZ
+        && !device.contains(|c: char| c == '/' || c == '\0' || c.is_whitespace());
+    if !fits {
+        return Err(LabError::DeviceName(device.to_owned()));
+    }
+    for (to, from) in bytes.iter_mut().zip(device.bytes()) {
+        *to = from;
+    }
+    Ok(bytes)
+}
+
+/// The index of a device of this thread's namespace.
+fn index(device: &str, operation: &'static str) -> Result<u32, LabError> {
+    socket(SocketFamily::INET, SocketType::DGRAM, None)
+        .and_then(|socket| netdevice::name_to_index(socket, device))
+        .map_err(|errno| refused(operation, device, errno.into()))
+}
+
+fn refused(operation: &'static str, device: &str, source: io::Error) -> LabError {
+    LabError::Link {
+        operation,
+        device: device.to_owned(),
+        source,
+    }
+}
+
+/// Sends one request and waits for the kernel's verdict.
+fn request(
+    message: RouteNetlinkMessage,
+    flags: u16,
+    operation: &'static str,
+    device: &str,
+) -> Result<(), LabError> {
+    let mut message = NetlinkMessage::from(message);
+    message.header.flags = NLM_F_REQUEST | NLM_F_ACK | flags;
+    message.finalize();
+    exchange(&message).map_err(|source| refused(operation, device, source))
+}
+
+fn exchange(message: &NetlinkMessage<RouteNetlinkMessage>) -> io::Result<()> {
+    let socket = Socket::new(NETLINK_ROUTE)?;
+    socket.connect(&SocketAddr::new(0, 0))?;
+    let mut bytes = vec![0; message.buffer_len()];
+    message.serialize(&mut bytes);
+    socket.send(&bytes, 0)?;
+    let (answer, _) = socket.recv_from_full()?;
+    match NetlinkMessage::<RouteNetlinkMessage>::deserialize(&answer)
+        .map_err(io::Error::other)?
+        .payload
+    {
+        NetlinkPayload::Error(verdict) => match verdict.code {
+            None => Ok(()),
+            Some(_) => Err(verdict.to_io()),
+        },
+        _ => Err(io::Error::other(
+            "rtnetlink answered something else than a verdict",
+        )),
+    }
+}
