@@ -32,7 +32,7 @@ pub fn write(name: &str, value: &str) -> Result<(), LabError> {
 /// mix with what a scenario sends. A kernel without IPv6 needs nothing.
 ///
 /// # Errors
-/// As for [`write`].
+/// As for [`write()`].
 pub fn disable_ipv6() -> Result<(), LabError> {
     for scope in ["all", "default"] {
         match write(&format!("ipv6/conf/{scope}/disable_ipv6"), "1") {

@@ -51,6 +51,22 @@ fn counter(name: &str) -> u64 {
     panic!("no counter {name}");
 }
 
+/// Counters of packets that the kernel found wrong.
+const BAD: &[&str] = &[
+    "IpInHdrErrors",
+    "IpInAddrErrors",
+    "IpInCsumErrors",
+    "IpInTruncatedPkts",
+    "IpInDiscards",
+    "IpInUnknownProtos",
+    "Ip6InHdrErrors",
+    "Ip6InDiscards",
+    "UdpNoPorts",
+    "UdpInErrors",
+    "UdpInCsumErrors",
+    "IcmpInErrors",
+];
+
 /// The devices of the calling thread's namespace.
 fn devices() -> Vec<String> {
     let text = fs::read_to_string("/proc/thread-self/net/dev").unwrap();
@@ -79,6 +95,20 @@ fn the_kernel_does_what_each_scenario_expects() {
         let after = bench.namespace().run(move || counter(watched));
         assert_eq!(after - before, scenario.expect.drops, "{name}: {watched}");
         assert_eq!(injected.packets, scenario.expect.drops, "{name}");
+        // Wrong in one way only: no other counter of bad packets moves. But `ip_rcv_core` counts a bad checksum as a
+        // bad header as well (`csum_error` falls through to `inhdr_error`).
+        let also: &[&str] = match watched {
+            "IpInCsumErrors" => &["IpInHdrErrors"],
+            _ => &[],
+        };
+        let others = bench.namespace().run(move || {
+            let moved = BAD
+                .iter()
+                .copied()
+                .filter(|&bad| bad != watched && counter(bad) > 0);
+            moved.collect::<Vec<_>>()
+        });
+        assert_eq!(others, also, "{name}");
         assert_eq!(injected.netns, bench.netns(), "{name}");
     }
     assert_eq!((current_netns().unwrap(), devices()), host);

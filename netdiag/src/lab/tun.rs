@@ -98,7 +98,8 @@ impl Tun {
             device: name.clone(),
             source,
         };
-        // SAFETY: TUNSETIFF reads a `struct ifreq`, whose size and leading fields `TunRequest` has, and keeps no pointer.
+        // SAFETY: TUNSETIFF reads a `struct ifreq`, whose size and leading fields `TunRequest` has, and keeps no
+        // pointer to it.
         unsafe { ioctl::ioctl(&file, Setter::<TUNSETIFF, TunRequest>::new(request)) }
             .map_err(|errno| refused(errno.into()))?;
         Ok(Self {
