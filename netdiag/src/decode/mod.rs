@@ -1,1 +1,34 @@
 //! Bytes to typed values: total on any input, no I/O, no panic.
+//!
+//! A [`Frame`] is what was captured and how it claims to start; [`decode`] says what it is, and where it is not what it
+//! should be, how it is wrong and what it probably is instead. Records of the ring buffer and the kernel's counter
+//! files are read here too.
+
+mod counters;
+mod device;
+mod disguise;
+mod frame;
+mod ip;
+mod link;
+mod malformed;
+mod packet;
+mod record;
+mod summary;
+mod transport;
+mod tunnel;
+mod view;
+
+#[cfg(test)]
+mod tests;
+
+pub use counters::{SoftnetRow, snmp, snmp6, softnet};
+pub use device::{device_type_name, is_layer3};
+pub use disguise::{Disguise, DisguiseKind};
+pub use frame::{Frame, Link};
+pub use ip::{Fragment, IpHeader, IpProto};
+pub use link::{Arp, EthernetHeader, MacAddr, Vlans};
+pub use malformed::{Malformation, MalformedKind};
+pub use packet::{Packet, Protocol, decode};
+pub use record::{DropEvent, HeaderCheck, RecordError, drop_record};
+pub use transport::{Echo, TcpFlags, Transport};
+pub use tunnel::Tunnel;
