@@ -16,6 +16,8 @@ use super::view::View;
 
 /// From here on a reading is taken for what the packet is.
 pub(super) const BELIEVED: f32 = 0.5;
+/// From here on a reading stands even against an IP header without a fault.
+const PROVEN: f32 = 0.97;
 /// What no reading goes above: the bytes may still be chance.
 const SURE: f32 = 0.99;
 /// The packet-info header of a tun device: flags and EtherType (`struct tun_pi`).
@@ -66,7 +68,6 @@ impl DisguiseKind {
 }
 
 /// Looks for what stands where `packet` should have its IP header.
-#[cold]
 pub(super) fn instead_of_ip(view: View<'_>, packet: &mut Packet) {
     let as_ip = ip_likelihood(view);
     let shifted = view.skip(PACKET_INFO_LEN);
@@ -81,7 +82,12 @@ pub(super) fn instead_of_ip(view: View<'_>, packet: &mut Packet) {
     ]
     .into_iter()
     .max_by(|a, b| a.1.total_cmp(&b.1));
-    let Some((kind, confidence, real)) = best.filter(|best| best.1 >= BELIEVED) else {
+    // Against a header without a fault only proof counts.
+    let needed = match packet.faults().any(Malformation::doubts_ip) {
+        true => BELIEVED,
+        false => PROVEN,
+    };
+    let Some((kind, confidence, real)) = best.filter(|best| best.1 >= needed) else {
         return;
     };
     match kind {

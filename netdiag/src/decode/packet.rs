@@ -140,7 +140,10 @@ fn network_into(view: View<'_>, ethertype: Option<u16>, depth: Depth, packet: &m
             None => {}
         },
     }
-    if depth.disguise && packet.malformed.iter().any(Malformation::doubts_ip) {
+    // IPv6 has no checksum: a MAC address can pass for the start of its header, length and all.
+    let doubtful =
+        packet.protocol == Protocol::Ipv6 || packet.malformed.iter().any(Malformation::doubts_ip);
+    if depth.disguise && doubtful {
         disguise::instead_of_ip(view, packet);
     }
 }

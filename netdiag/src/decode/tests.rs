@@ -332,7 +332,7 @@ fn each_fault_by_its_name() {
         damaged(
             |b| {
                 b.truncate(20);
-                b[0] = 0x46
+                b[0] = 0x46;
             },
             false
         )
@@ -373,38 +373,40 @@ fn frames_on_a_device_without_link_layer() {
     let starts = [2, 0x45, 0x46, 0x60, 0x6e, 0xfe];
     for start in starts {
         for ethertype in [None, Some(0x0800), Some(0x86dd)] {
-            let mac = [start, 0, 0, 0x54, 0, 0x28];
-            for (bytes, dport, vlans, name) in [
-                (ethernet(mac, &[0x0800], &udp()), Some(53), 0, "ipv4"),
-                (ethernet(mac, &[0x86dd], &tcp6()), Some(5555), 0, "ipv6"),
-                (
-                    ethernet(mac, &[0x8100, 10, 0x0800], &udp()),
-                    Some(53),
-                    1,
-                    "ipv4",
-                ),
-                (
-                    ethernet(mac, &[0x88a8, 5, 0x8100, 10, 0x86dd], &tcp6()),
-                    Some(5555),
-                    2,
-                    "ipv6",
-                ),
-                (ethernet(mac, &[0x0806], &arp()), None, 0, "arp"),
-            ] {
-                let frame = Frame {
-                    ethertype,
-                    ..frame(&bytes, Link::Ip)
-                };
-                let packet = decode(&frame);
-                let disguise = packet.disguise.as_ref().expect("a disguise");
-                assert_eq!(disguise.kind, DisguiseKind::EthernetFrame);
-                assert!(disguise.confidence > 0.9 && disguise.offset == 0);
-                assert!(kinds(&packet).contains(&"ethernet-frame"));
-                assert_eq!((packet.src(), packet.transport), (None, None));
-                let probable = packet.probable();
-                assert_eq!((probable.dport(), probable.protocol.name()), (dport, name));
-                assert_eq!(probable.vlans.ids().count(), vlans);
-                assert_eq!(kinds(probable), [""; 0]);
+            for last in [0, 0x28, 0x29, 0x2a, 0x2b, 0x2c, 0xff] {
+                let mac = [start, 0, 0, 0x54, 0, last];
+                for (bytes, dport, vlans, name) in [
+                    (ethernet(mac, &[0x0800], &udp()), Some(53), 0, "ipv4"),
+                    (ethernet(mac, &[0x86dd], &tcp6()), Some(5555), 0, "ipv6"),
+                    (
+                        ethernet(mac, &[0x8100, 10, 0x0800], &udp()),
+                        Some(53),
+                        1,
+                        "ipv4",
+                    ),
+                    (
+                        ethernet(mac, &[0x88a8, 5, 0x8100, 10, 0x86dd], &tcp6()),
+                        Some(5555),
+                        2,
+                        "ipv6",
+                    ),
+                    (ethernet(mac, &[0x0806], &arp()), None, 0, "arp"),
+                ] {
+                    let frame = Frame {
+                        ethertype,
+                        ..frame(&bytes, Link::Ip)
+                    };
+                    let packet = decode(&frame);
+                    let disguise = packet.disguise.as_ref().expect("a disguise");
+                    assert_eq!(disguise.kind, DisguiseKind::EthernetFrame);
+                    assert!(disguise.confidence > 0.9 && disguise.offset == 0);
+                    assert!(kinds(&packet).contains(&"ethernet-frame"));
+                    assert_eq!((packet.src(), packet.transport), (None, None));
+                    let probable = packet.probable();
+                    assert_eq!((probable.dport(), probable.protocol.name()), (dport, name));
+                    assert_eq!(probable.vlans.ids().count(), vlans);
+                    assert_eq!(kinds(probable), [""; 0]);
+                }
             }
         }
     }
