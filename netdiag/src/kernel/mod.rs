@@ -4,15 +4,19 @@ pub mod attach;
 pub mod btf;
 pub mod clock;
 pub mod count;
+pub mod device;
 pub mod errno;
 pub mod hook;
+pub mod netns;
+pub mod owner;
+pub mod privilege;
+pub mod procnet;
 pub mod reason;
 pub mod ring;
 pub mod rung;
 pub mod session;
 pub mod symbol;
 pub mod tracefs;
-pub mod privilege;
 
 /// The release of the running kernel, as `uname -r` prints it.
 pub fn release() -> String {

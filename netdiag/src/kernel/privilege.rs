@@ -7,7 +7,8 @@ use std::fmt;
 
 use rustix::io::Errno;
 use rustix::thread::{
-    CapabilitySet, CapabilitySets, capabilities, clear_ambient_capability_set, set_capabilities, set_no_new_privs,
+    CapabilitySet, CapabilitySets, capabilities, clear_ambient_capability_set, set_capabilities,
+    set_no_new_privs,
 };
 use thiserror::Error;
 
@@ -32,13 +33,15 @@ impl Capabilities {
     /// `CAP_BPF` (5.8), or `CAP_SYS_ADMIN`, which includes it.
     #[must_use]
     pub fn has_bpf(self) -> bool {
-        self.0.intersects(CapabilitySet::BPF | CapabilitySet::SYS_ADMIN)
+        self.0
+            .intersects(CapabilitySet::BPF | CapabilitySet::SYS_ADMIN)
     }
 
     /// `CAP_PERFMON` (5.8), or `CAP_SYS_ADMIN`, which includes it.
     #[must_use]
     pub fn has_perfmon(self) -> bool {
-        self.0.intersects(CapabilitySet::PERFMON | CapabilitySet::SYS_ADMIN)
+        self.0
+            .intersects(CapabilitySet::PERFMON | CapabilitySet::SYS_ADMIN)
     }
 
     /// `CAP_SYS_ADMIN`.
@@ -72,7 +75,9 @@ impl Capabilities {
             .filter(|bit| self.0.bits() & (1 << bit) != 0)
             .map(|bit| {
                 let one = CapabilitySet::from_bits_retain(1 << bit);
-                one.iter_names().next().map_or_else(|| format!("CAP_{bit}"), |(name, _)| format!("CAP_{name}"))
+                one.iter_names()
+                    .next()
+                    .map_or_else(|| format!("CAP_{bit}"), |(name, _)| format!("CAP_{name}"))
             })
             .collect()
     }
@@ -80,7 +85,11 @@ impl Capabilities {
 
 impl fmt::Display for Capabilities {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.0.is_empty() { f.write_str("none") } else { f.write_str(&self.names().join(" ")) }
+        if self.0.is_empty() {
+            f.write_str("none")
+        } else {
+            f.write_str(&self.names().join(" "))
+        }
     }
 }
 
@@ -103,7 +112,9 @@ fn failed(operation: &'static str) -> impl FnOnce(Errno) -> PrivilegeError {
 /// # Errors
 /// When `capget` is forbidden.
 pub fn effective() -> Result<Capabilities, PrivilegeError> {
-    capabilities(None).map(|sets| Capabilities(sets.effective)).map_err(failed("reading the capabilities"))
+    capabilities(None)
+        .map(|sets| Capabilities(sets.effective))
+        .map_err(failed("reading the capabilities"))
 }
 
 /// Keeps of this thread's permitted capabilities only those in `keep`, in effect and permitted; clears the
@@ -115,8 +126,15 @@ pub fn effective() -> Result<Capabilities, PrivilegeError> {
 pub fn drop_to(keep: Capabilities) -> Result<Capabilities, PrivilegeError> {
     set_no_new_privs(true).map_err(failed("setting no_new_privs"))?;
     clear_ambient_capability_set().map_err(failed("clearing the ambient capabilities"))?;
-    let left = capabilities(None).map_err(failed("reading the capabilities"))?.permitted & keep.0;
-    let sets = CapabilitySets { effective: left, permitted: left, inheritable: CapabilitySet::empty() };
+    let left = capabilities(None)
+        .map_err(failed("reading the capabilities"))?
+        .permitted
+        & keep.0;
+    let sets = CapabilitySets {
+        effective: left,
+        permitted: left,
+        inheritable: CapabilitySet::empty(),
+    };
     set_capabilities(None, sets).map_err(failed("reducing the capabilities"))?;
     Ok(Capabilities(left))
 }
@@ -132,7 +150,10 @@ mod tests {
         assert_eq!(bpf.to_string(), "CAP_PERFMON CAP_BPF");
         assert!(Capabilities(CapabilitySet::SYS_ADMIN).has_bpf());
         assert_eq!(Capabilities::NONE.to_string(), "none");
-        assert_eq!(Capabilities(CapabilitySet::from_bits_retain(1 << 60)).names(), ["CAP_60"]);
+        assert_eq!(
+            Capabilities(CapabilitySet::from_bits_retain(1 << 60)).names(),
+            ["CAP_60"]
+        );
     }
 
     #[test]
@@ -147,7 +168,10 @@ mod tests {
             assert!(sets.inheritable.is_empty());
             assert_eq!(effective().expect("capget"), left);
             assert!(rustix::thread::no_new_privs().expect("prctl"));
-            assert_eq!(drop_to(Capabilities::NONE).expect("drop"), Capabilities::NONE);
+            assert_eq!(
+                drop_to(Capabilities::NONE).expect("drop"),
+                Capabilities::NONE
+            );
         })
         .join()
         .expect("thread");
