@@ -183,11 +183,11 @@ const UDP_QUEUE: &[&str] = &[
     "__udp_queue_rcv_skb",
     "udp_queue_rcv_skb",
 ];
-/// Where a reader finds a bad checksum late.
+/// Where a reader finds a bad checksum late: the only drop there, with a reason since 6.15.
 const UDP_READ: &[&str] = &[
-    "udp_recvmsg",
     "first_packet_length",
     "__first_packet_length",
+    "udp_read_skb",
 ];
 const UDP6: &[&str] = &["__udp6_lib_rcv", "udpv6_rcv"];
 const UDP6_QUEUE: &[&str] = &[
@@ -381,7 +381,8 @@ pub static RULES: &[CounterRule] = &[
             on(&["UDP_CSUM", "PKT_TOO_SMALL", "XFRM_POLICY"], UDP),
             // Whatever fails at the socket ends in UDP_MIB_INERRORS.
             any(UDP_QUEUE),
-            on(&["UDP_CSUM"], UDP_READ),
+            any(UDP_READ),
+            on(&["UDP_CSUM"], &["udp_recvmsg"]),
             missing(UDP).fault(HeaderFault::Header),
             missing(UDP).fault(HeaderFault::LengthBeyond),
             missing(UDP).fault(HeaderFault::Checksum),
@@ -394,7 +395,8 @@ pub static RULES: &[CounterRule] = &[
         &[
             on(&["UDP_CSUM"], UDP),
             on(&["UDP_CSUM"], UDP_QUEUE),
-            on(&["UDP_CSUM"], UDP_READ),
+            any(UDP_READ),
+            on(&["UDP_CSUM"], &["udp_recvmsg"]),
             missing(UDP).fault(HeaderFault::Checksum),
             missing(UDP_QUEUE).fault(HeaderFault::Checksum),
         ],
@@ -434,7 +436,10 @@ pub static RULES: &[CounterRule] = &[
         Family::Tcp,
         &[
             on(&["TCP_CSUM"], TCP_RECEIVE),
-            on(&["PKT_TOO_SMALL"], TCP),
+            on(
+                &["PKT_TOO_SMALL"],
+                &["tcp_v4_rcv", "tcp_v6_rcv", "tcp_rcv_established"],
+            ),
             // tcp_validate_incoming counts it in an established connection only.
             on(&["TCP_INVALID_SYN"], ANYWHERE),
             missing(TCP).fault(HeaderFault::Header),
@@ -834,6 +839,8 @@ pub static RULES: &[CounterRule] = &[
             on(&["CPU_BACKLOG"], ANYWHERE),
             // TC ingress drops here as well, and raises nothing.
             missing(CORE).choice("netif_receive"),
+            // enqueue_to_backlog: the device is going down, since 6.10 not in softnet's count.
+            on(&["DEV_READY"], &["enqueue_to_backlog", "netif_rx_internal"]),
             missing(&["enqueue_to_backlog", "netif_rx_internal"]),
         ],
         "received packets dropped: no protocol wants them, a full backlog, or the driver",

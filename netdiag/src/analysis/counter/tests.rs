@@ -71,6 +71,13 @@ fn one_packet_can_raise_several_counters() {
         ),
         ("SOCKET_FILTER", "udp_queue_rcv_one_skb", &["UdpInErrors"]),
         ("NO_SOCKET", "tcp_v4_rcv", &[]),
+        (
+            "NOT_SPECIFIED",
+            "first_packet_length",
+            &["UdpInErrors", "UdpInCsumErrors"],
+        ),
+        ("PKT_TOO_SMALL", "tcp_rcv_established", &["TcpInErrs"]),
+        ("DEV_READY", "enqueue_to_backlog", &["rx_dropped"]),
         ("TCP_CSUM", "tcp_v4_rcv", &["TcpInErrs", "TcpInCsumErrors"]),
         ("UNHANDLED_PROTO", "ip6_rcv_core", &["Ip6InHdrErrors"]),
         ("PKT_TOO_SMALL", "ip6_rcv_core", &["Ip6InTruncatedPkts"]),
