@@ -18,6 +18,8 @@ use super::view::View;
 pub(super) const BELIEVED: f32 = 0.5;
 /// From here on a reading stands even against an IP header without a fault.
 const PROVEN: f32 = 0.97;
+/// How much better than IP another reading must be while neither is proven.
+const MARGIN: f32 = 0.15;
 /// What no reading goes above: the bytes may still be chance.
 const SURE: f32 = 0.99;
 /// The packet-info header of a tun device: flags and EtherType (`struct tun_pi`).
@@ -90,12 +92,13 @@ pub(super) fn instead_of_ip(view: View<'_>, packet: &mut Packet) {
     let Some((kind, confidence, real)) = best.filter(|best| best.1 >= needed) else {
         return;
     };
+    let wins = confidence >= as_ip + MARGIN || (confidence >= PROVEN && confidence > as_ip);
     match kind {
-        DisguiseKind::EthernetFrame if confidence > as_ip => {
+        DisguiseKind::EthernetFrame if wins => {
             packet.reveal(kind, confidence, real.offset, ethernet(real, INSIDE));
             packet.protocol = Protocol::Ethernet;
         }
-        DisguiseKind::PacketInfo if confidence > as_ip => {
+        DisguiseKind::PacketInfo if wins => {
             let inside = network_layer(real, view.u16_at(2), INSIDE);
             packet.reveal(kind, confidence, real.offset, inside);
             packet.protocol = Protocol::Unknown;
@@ -202,9 +205,14 @@ fn ipv6_likelihood(view: View<'_>) -> f32 {
         (true, true) => 0.95,
         (true, false) => 0.3,
         // Ethernet padding, or a frame check sequence left on.
-        (false, true) if payload_len < there => 0.45,
+        (false, true) if payload_len < there && padded(there - payload_len, view.len) => 0.45,
         (false, _) => 0.0,
     }
+}
+
+/// Whether bytes after an IP packet can be Ethernet's: what fills a frame up to 60 bytes, and a check sequence of 4.
+fn padded(extra: usize, len: usize) -> bool {
+    extra <= 4 || len <= 64 - ETHERNET_LEN
 }
 
 /// How much the bytes look like an Ethernet frame with something known inside.

@@ -570,3 +570,34 @@ fn noise_is_survived() {
         }
     }
 }
+
+#[test]
+fn a_sound_header_is_never_questioned() {
+    // Source 8.0.69.0 reads as EtherType IPv4 and a version, wherever an Ethernet header would have them.
+    for source in [
+        [8, 0, 0x45, 0],
+        [0x86, 0xdd, 0x60, 0],
+        [8, 6, 0, 1],
+        [0x81, 0, 0, 1],
+    ] {
+        let bytes = build!(PacketBuilder::ipv4(source, DST, 64).udp(1, 2), &udp());
+        assert_eq!(sound(&bytes, Link::Ip).src(), Some(source.into()));
+        let trailing = [&bytes[..], &[0; 30]].concat();
+        let packet = ip(&trailing);
+        assert_eq!(
+            (kinds(&packet), packet.disguise),
+            (vec!["ip-trailing"], None)
+        );
+        let mut damaged = bytes;
+        damaged[8] ^= 1;
+        let packet = ip(&damaged);
+        assert_eq!(
+            (kinds(&packet), packet.disguise),
+            (vec!["ip-checksum"], None)
+        );
+    }
+    let mut source = SRC6;
+    source[4..8].copy_from_slice(&[8, 0, 0x45, 0]);
+    let bytes = build!(PacketBuilder::ipv6(source, DST6, 64).udp(1, 2), &udp());
+    assert_eq!(sound(&bytes, Link::Ip).dport(), Some(2));
+}
