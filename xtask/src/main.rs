@@ -1,3 +1,34 @@
-//! Development tasks.
+//! `cargo xtask`: see `cargo xtask help`.
+#![expect(
+    clippy::print_stderr,
+    reason = "a developer's tool: it talks to the terminal"
+)]
 
-fn main() {}
+use std::process::ExitCode;
+
+use clap::Parser as _;
+use xtask::cli::{Cli, Task};
+use xtask::workspace::Workspace;
+use xtask::{digest, ebpf, matrix, process, test, vm};
+
+fn run(cli: Cli) -> anyhow::Result<ExitCode> {
+    process::be_verbose(cli.verbose);
+    let workspace = Workspace::find()?;
+    match cli.task {
+        Task::Ebpf { check } => ebpf::run(&workspace, check),
+        Task::Digest => digest::run(&workspace),
+        Task::Vm(task) => vm::run_task(&workspace, task),
+        Task::Matrix(options) => matrix::run(&workspace, &options),
+        Task::Test(options) => test::run(&workspace, &options),
+    }
+}
+
+fn main() -> ExitCode {
+    match run(Cli::parse()) {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("xtask: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,0 +1,107 @@
+//! What the developer typed. Each task's own file says what it does with it.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+
+/// netdiag's development tasks
+#[derive(Debug, Parser)]
+#[command(
+    name = "cargo xtask",
+    bin_name = "cargo xtask",
+    disable_help_flag = false
+)]
+pub struct Cli {
+    /// Print every command before it runs
+    #[arg(short, long, global = true)]
+    pub verbose: bool,
+    /// What to do
+    #[command(subcommand)]
+    pub task: Task,
+}
+
+/// The tasks.
+#[derive(Debug, Subcommand)]
+pub enum Task {
+    /// Build the eBPF programs and update the committed object netdiag/ebpf/netdiag.bpf.o
+    Ebpf {
+        /// Change nothing: rebuild below target/ and compare with the committed object
+        #[arg(long)]
+        check: bool,
+    },
+    /// Print the digest of the eBPF sources (it needs no toolchain)
+    Digest,
+    /// Boot Debian's kernels in virtual machines, without installing them
+    #[command(subcommand)]
+    Vm(VmTask),
+    /// Run the live tests on every kernel line in virtual machines
+    Matrix(MatrixOptions),
+    /// Run everything that must pass before a change is merged
+    Test(TestOptions),
+}
+
+/// What to do with the kernels.
+#[derive(Debug, Subcommand)]
+pub enum VmTask {
+    /// Download the newest kernel of each line and unpack it below target/vm
+    Fetch {
+        /// One line only: 5.10, 6.1, 6.12 or 7 (repeatable; default: all)
+        #[arg(long, value_name = "LINE")]
+        kernel: Vec<String>,
+        /// Look for newer kernels even if the last look was less than 24 hours ago
+        #[arg(long)]
+        refresh: bool,
+    },
+    /// List the kernel lines and what is there of them
+    List,
+    /// Run one command in a virtual machine; exit 0 pass, 1 fail, 2 no verdict, 124 hang
+    Run(RunOptions),
+}
+
+/// One command in one virtual machine.
+#[derive(Debug, Args)]
+pub struct RunOptions {
+    /// Kernel line: 5.10, 6.1, 6.12 or 7
+    #[arg(long, value_name = "LINE")]
+    pub kernel: String,
+    /// Seconds until the machine counts as hanging
+    #[arg(long, value_name = "SECONDS", default_value_t = 180)]
+    pub timeout: u64,
+    /// Put a file of this machine into the guest (repeatable)
+    #[arg(long, value_name = "HOST:GUEST")]
+    pub file: Vec<String>,
+    /// Put a program and its shared libraries into the guest, at the same paths (repeatable)
+    #[arg(long, value_name = "PROGRAM")]
+    pub program: Vec<PathBuf>,
+    /// Print the console of the guest too
+    #[arg(long)]
+    pub console: bool,
+    /// The command; busybox's shell finds busybox's own `ip` before any other: use absolute paths
+    #[arg(last = true, required = true, value_name = "COMMAND")]
+    pub command: Vec<String>,
+}
+
+/// The live tests in virtual machines.
+#[derive(Debug, Default, Args)]
+pub struct MatrixOptions {
+    /// One line only: 5.10, 6.1, 6.12 or 7 (repeatable; default: all)
+    #[arg(long, value_name = "LINE")]
+    pub kernel: Vec<String>,
+    /// Seconds until a machine counts as hanging
+    #[arg(long, value_name = "SECONDS", default_value_t = 900)]
+    pub timeout: u64,
+    /// Only tests whose names contain this
+    #[arg(value_name = "FILTER")]
+    pub filter: Option<String>,
+}
+
+/// The whole test.
+#[derive(Debug, Args)]
+pub struct TestOptions {
+    /// Leave out what needs root, QEMU or network namespaces: live tests and the kernel matrix
+    #[arg(long)]
+    pub without_live: bool,
+    /// Tests that say SKIPPED are no failure
+    #[arg(long)]
+    pub allow_skips: bool,
+}

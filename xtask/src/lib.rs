@@ -1,0 +1,19 @@
+//! Everything a person would otherwise type by hand: build the eBPF object, boot a kernel, test.
+//!
+//! A library, so that the tests of other crates can ask for the digest of the eBPF sources.
+#![expect(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "a developer's tool: it talks to the terminal"
+)]
+
+pub mod cli;
+pub mod digest;
+pub mod ebpf;
+pub mod libtest;
+pub mod matrix;
+pub mod process;
+pub mod requirement;
+pub mod test;
+pub mod vm;
+pub mod workspace;

@@ -1,0 +1,162 @@
+//! Boots a kernel in QEMU and waits for its verdict.
+//!
+//! The verdict is QEMU's exit status, the results come out of the second serial port, and the
+//! console is for people only: kernel messages land in the middle of its lines.
+
+use std::fmt::{self, Display};
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitCode, ExitStatus, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, Result};
+
+use crate::process;
+
+/// How a run in a virtual machine ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verdict {
+    /// The test succeeded.
+    Pass,
+    /// The test failed.
+    Fail,
+    /// The machine ended without one: a panic, or an early power-off.
+    None,
+    /// The time was over.
+    Hang,
+}
+
+impl Verdict {
+    /// The exit status of `cargo xtask vm run`.
+    #[must_use]
+    pub fn exit_code(self) -> ExitCode {
+        ExitCode::from(match self {
+            Self::Pass => 0,
+            Self::Fail => 1,
+            Self::None => 2,
+            Self::Hang => 124,
+        })
+    }
+
+    /// `panic=-1` and a power-off both give 0, so 0 never means success; the exit device gives
+    /// `(value << 1) | 1`, for the values 16 and 17 that init writes.
+    fn of(status: ExitStatus) -> Self {
+        match status.code() {
+            Some(33) => Self::Pass,
+            Some(35) => Self::Fail,
+            _ => Self::None,
+        }
+    }
+}
+
+impl Display for Verdict {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.pad(match self {
+            Self::Pass => "pass",
+            Self::Fail => "fail",
+            Self::None => "no verdict",
+            Self::Hang => "hang",
+        })
+    }
+}
+
+/// What a boot leaves behind.
+#[derive(Debug, Clone)]
+pub struct Boot {
+    /// How it ended.
+    pub verdict: Verdict,
+    /// What came out of the second serial port.
+    pub results: String,
+    /// What came out of the first.
+    pub console: String,
+    /// Wall clock, from QEMU's start to its end.
+    pub seconds: f64,
+}
+
+/// Boots `image` with `initrd`, keeping results and console as files in `directory`.
+///
+/// # Errors
+/// QEMU cannot be started or waited for, refuses its arguments, or a file cannot be written.
+pub fn boot(image: &Path, initrd: &Path, directory: &Path, timeout: Duration) -> Result<Boot> {
+    let (results, console) = (directory.join("results.txt"), directory.join("console.txt"));
+    let errors = directory.join("qemu.txt");
+    fs::write(&results, "").with_context(|| format!("write {}", results.display()))?;
+    let mut command = qemu(image, initrd, &results, &console);
+    let stderr = File::create(&errors).with_context(|| format!("write {}", errors.display()))?;
+    command
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(stderr);
+
+    process::show(&command);
+    let start = Instant::now();
+    let mut child = command
+        .spawn()
+        .context("cannot run qemu-system-x86_64: install qemu-system-x86")?;
+    let status = wait(&mut child, timeout).context("wait for QEMU")?;
+    let seconds = start.elapsed().as_secs_f64();
+    if status.is_some_and(|status| status.code() == Some(1)) {
+        let errors = fs::read_to_string(&errors).unwrap_or_default();
+        anyhow::bail!("QEMU refused to start: {}", errors.trim());
+    }
+    let text = |path: PathBuf| -> Result<String> {
+        let bytes = fs::read(&path).with_context(|| format!("read {}", path.display()))?;
+        Ok(String::from_utf8_lossy(&bytes).replace("\r\n", "\n"))
+    };
+    Ok(Boot {
+        verdict: status.map_or(Verdict::Hang, Verdict::of),
+        results: text(results)?,
+        console: text(console)?,
+        seconds,
+    })
+}
+
+fn qemu(image: &Path, initrd: &Path, results: &Path, console: &Path) -> Command {
+    let kvm = File::options()
+        .read(true)
+        .write(true)
+        .open("/dev/kvm")
+        .is_ok();
+    let mut command = process::program("qemu-system-x86_64");
+    command
+        .args(["-M", "q35", "-cpu", "max", "-smp", "2", "-m", "1G"])
+        .args(["-accel", if kvm { "kvm" } else { "tcg,thread=multi" }])
+        .args([
+            "-display",
+            "none",
+            "-monitor",
+            "none",
+            "-nic",
+            "none",
+            "-no-reboot",
+        ])
+        .args(["-append", "console=ttyS0 quiet panic=-1"])
+        .args(["-device", "isa-debug-exit,iobase=0xf4,iosize=4"])
+        .arg("-kernel")
+        .arg(image)
+        .arg("-initrd")
+        .arg(initrd);
+    for port in [console, results] {
+        // A comma in a path would end it.
+        let path = port.to_string_lossy().replace(',', ",,");
+        command.arg("-serial").arg(format!("file:{path}"));
+    }
+    command
+}
+
+/// The exit status, or nothing if the time was over and the machine was killed.
+fn wait(child: &mut Child, timeout: Duration) -> std::io::Result<Option<ExitStatus>> {
+    let end = Instant::now() + timeout;
+    loop {
+        if let Some(status) = child.try_wait()? {
+            return Ok(Some(status));
+        }
+        if Instant::now() >= end {
+            child.kill()?;
+            child.wait()?;
+            return Ok(None);
+        }
+        thread::sleep(Duration::from_millis(50));
+    }
+}
