@@ -6,6 +6,8 @@
 mod record;
 mod toolchain;
 
+use std::fs::Permissions;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::{env, fs};
@@ -115,6 +117,7 @@ fn build(workspace: &Workspace, toolchain: &Toolchain) -> Result<PathBuf> {
     cargo
         .current_dir(&directory)
         .env("CARGO_ENCODED_RUSTFLAGS", flags.join("\u{1f}"))
+        .env("RUSTC_WRAPPER", wrapper(&target)?)
         .args([
             "build",
             "--release",
@@ -129,6 +132,21 @@ fn build(workspace: &Workspace, toolchain: &Toolchain) -> Result<PathBuf> {
     let object = target.join(TARGET).join("release").join(CRATE);
     no_machine_paths(workspace, &object)?;
     Ok(object)
+}
+
+/// Writes the wrapper that makes crates' identities independent of where the checkout is.
+fn wrapper(directory: &Path) -> Result<PathBuf> {
+    let (path, text) = (directory.join("rustc.sh"), include_str!("rustc.sh"));
+    if fs::read_to_string(&path).is_ok_and(|there| there == text) {
+        return Ok(path);
+    }
+    // Cargo does not know that the wrapper matters: what another one built must go.
+    fs::remove_dir_all(directory).with_context(|| format!("clear {}", directory.display()))?;
+    fs::create_dir_all(directory).with_context(|| format!("create {}", directory.display()))?;
+    fs::write(&path, text).with_context(|| format!("write {}", path.display()))?;
+    fs::set_permissions(&path, Permissions::from_mode(0o755))
+        .with_context(|| format!("make {} executable", path.display()))?;
+    Ok(path)
 }
 
 /// Names every place in the same way on every machine. Of several that fit, rustc takes the last.

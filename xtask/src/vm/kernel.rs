@@ -44,9 +44,10 @@ pub static LINES: [Line; 4] = [
     },
     Line {
         name: "6.1",
+        // Between two point releases `bookworm` itself lags behind.
         suite: Suite {
-            name: "bookworm",
-            security: false,
+            name: "bookworm-security",
+            security: true,
         },
         image: ("linux-image-6.1.", UNSIGNED),
         beside: &[],
@@ -284,7 +285,7 @@ mod tests {
     #[test]
     fn lines_have_names() {
         assert_eq!(lines(&[]).unwrap().len(), LINES.len());
-        assert_eq!(line("6.1").unwrap().suite.name, "bookworm");
+        assert_eq!(line("6.1").unwrap().suite.name, "bookworm-security");
         assert!(line("6.1.0").is_err());
     }
 }

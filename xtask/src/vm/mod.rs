@@ -26,7 +26,7 @@ pub struct Job {
     pub name: String,
     /// The test and what it needs.
     pub content: Content,
-    /// When the machine counts as hanging. Without KVM a guest is some ten times slower.
+    /// When the machine counts as hanging. Guests are emulated, some ten times slower than this one.
     pub timeout: Duration,
 }
 
@@ -123,11 +123,13 @@ fn run_command(workspace: &Workspace, options: &RunOptions) -> Result<ExitCode> 
         content.add_dynamic(program)?;
     }
     let timeout = Duration::from_secs(options.timeout);
+    // Two at once do not write into each other's files.
+    let name = format!("run-{}", std::process::id());
     let outcome = run(
         workspace,
         &kernel,
         &Job {
-            name: "run".to_owned(),
+            name,
             content,
             timeout,
         },
