@@ -25,4 +25,4 @@ pub const MAX_SNAPLEN: usize = 4096;
 
 /// The packet copy, in bytes, that a run asks for when the user does not say: headers up to a tunnelled
 /// TCP segment over IPv6 fit.
-pub const DEFAULT_SNAPLEN: usize = 256;
+pub const DEFAULT_SNAPLEN: u32 = 256;

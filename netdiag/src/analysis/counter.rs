@@ -12,7 +12,7 @@ pub mod rule;
 #[cfg(test)]
 mod tests;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use netdiag_common::NetnsId;
 
@@ -108,7 +108,7 @@ pub fn is_drop_related(name: &str) -> bool {
 
 /// What is wrong with the header that the dropping function checks: the IP header in `ip_rcv_core`, the UDP header
 /// in `udp_rcv`.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum HeaderFault {
     /// Nothing that can be seen.
     #[default]
@@ -183,9 +183,9 @@ impl Correlator {
         Self::default()
     }
 
-    /// Takes in one dropped packet. Count every packet that the hook saw, reported or not: a filter on what is shown
+    /// Takes in dropped packets of one kind. Count every packet that the hook saw, reported or not: a filter on what is shown
     /// leaves the counters unexplained otherwise.
-    pub fn observe(&mut self, facts: &DropFacts<'_>) {
+    pub fn observe(&mut self, facts: &DropFacts<'_>, packets: u64) {
         let mut choices: BTreeSet<(Scope, &'static str)> = BTreeSet::new();
         for (rule, entry) in fitting(facts) {
             let scope = match rule.family {
@@ -194,14 +194,14 @@ impl Correlator {
                 _ => (facts.netns, None),
             };
             match entry.choice {
-                None => *self.events.entry((scope, rule.counter)).or_default() += 1,
+                None => *self.events.entry((scope, rule.counter)).or_default() += packets,
                 Some(choice) => {
                     choices.insert((scope, choice));
                 }
             }
         }
         for choice in choices {
-            *self.choices.entry(choice).or_default() += 1;
+            *self.choices.entry(choice).or_default() += packets;
         }
     }
 
@@ -240,5 +240,82 @@ impl Correlator {
             });
         }
         correlated
+    }
+}
+
+/// The part of [`DropFacts`] that owns its names: one kind of drop, as far as counters can tell.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+struct Kind {
+    reason: Option<String>,
+    function: Option<String>,
+    netns: Option<NetnsId>,
+    ifname: Option<String>,
+    ip_version: Option<u8>,
+    ip_proto: Option<u8>,
+    malformed: HeaderFault,
+}
+
+impl Kind {
+    fn facts(&self) -> DropFacts<'_> {
+        DropFacts {
+            reason: self.reason.as_deref(),
+            function: self.function.as_deref(),
+            netns: self.netns,
+            ifname: self.ifname.as_deref(),
+            ip_version: self.ip_version,
+            ip_proto: self.ip_proto,
+            malformed: self.malformed,
+        }
+    }
+}
+
+impl From<&DropFacts<'_>> for Kind {
+    fn from(facts: &DropFacts<'_>) -> Self {
+        Self {
+            reason: facts.reason.map(str::to_owned),
+            function: facts.function.map(str::to_owned),
+            netns: facts.netns,
+            ifname: facts.ifname.map(str::to_owned),
+            ip_version: facts.ip_version,
+            ip_proto: facts.ip_proto,
+            malformed: facts.malformed,
+        }
+    }
+}
+
+/// Counts drops by kind, so that the rules are asked once a kind and not once a packet.
+#[derive(Clone, Debug, Default)]
+pub struct Kinds {
+    counts: HashMap<Kind, u64>,
+    /// The kind of the last drop and how many came in a row: under a flood the next one is of the same kind.
+    last: Option<(Kind, u64)>,
+}
+
+impl Kinds {
+    /// Counts a dropped packet.
+    pub fn observe(&mut self, facts: &DropFacts<'_>) {
+        if let Some((kind, count)) = &mut self.last
+            && kind.facts() == *facts
+        {
+            *count += 1;
+            return;
+        }
+        if let Some((kind, count)) = self.last.replace((Kind::from(facts), 1)) {
+            *self.counts.entry(kind).or_default() += count;
+        }
+    }
+
+    /// Sets the drops against the counters that rose.
+    #[must_use]
+    pub fn correlate(self, deltas: &[Delta]) -> Vec<Correlated> {
+        let mut correlator = Correlator::new();
+        for (kind, count) in self
+            .counts
+            .iter()
+            .chain(self.last.as_ref().map(|(kind, count)| (kind, count)))
+        {
+            correlator.observe(&kind.facts(), *count);
+        }
+        correlator.finish(deltas)
     }
 }

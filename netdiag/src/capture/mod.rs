@@ -1,1 +1,3 @@
 //! Capture files in and out.
+
+pub mod bundled;

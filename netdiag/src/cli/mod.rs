@@ -1,1 +1,175 @@
-//! What the user typed and, validated, what they meant.
+//! What the user typed: one definition for the parser, `--help` and what commands get to see.
+
+mod value;
+
+use clap::{Args, Parser, Subcommand};
+use netdiag_common::{DEFAULT_SNAPLEN, MAX_REASON_FILTERS, MAX_SNAPLEN};
+use std::{net::IpAddr, path::PathBuf, time::Duration};
+
+/// Finds out which packets the Linux kernel drops, where, why, whose they were, and what to change.
+#[derive(Debug, Parser)]
+#[command(
+    name = "netdiag",
+    version,
+    after_help = "Examples:\n  \
+        sudo netdiag drops --duration 10s          what is dropped, and what to change\n  \
+        sudo netdiag drops --each --host 10.0.0.7  one line a packet\n  \
+        sudo netdiag drops --json > drops.jsonl    for machines\n  \
+        netdiag counters                           what the kernel has counted since boot\n  \
+        sudo netdiag doctor                        what this kernel allows\n  \
+        sudo netdiag lab run ethernet-on-l3-device a fault in a namespace of its own, found live\n\n\
+        Exit status: 0 done, 1 failed, 2 wrong command line, 3 events lost with --require-complete."
+)]
+pub struct Cli {
+    /// The subcommand.
+    #[command(subcommand)]
+    pub command: Command,
+    /// How much to say on standard error.
+    #[command(flatten)]
+    pub verbosity: Verbosity,
+}
+
+/// How much to say on standard error.
+#[derive(Args, Clone, Copy, Debug, Default)]
+pub struct Verbosity {
+    /// Say nothing on standard error but errors
+    #[arg(short, long, global = true, conflicts_with = "verbose")]
+    pub quiet: bool,
+    /// Say more: every hook that was tried, and what the kernel answered
+    #[arg(short, long, global = true)]
+    pub verbose: bool,
+}
+
+/// The subcommands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Dropped packets, malformed headers included, live
+    Drops(DropsArgs),
+    /// Kernel counters that speak of drops: values, and deltas over an interval
+    Counters(CountersArgs),
+    /// What this kernel and this user allow, rung by rung, and what to do about each 'no'
+    Doctor(DoctorArgs),
+    /// Fault scenarios in network namespaces of their own, with what netdiag finds
+    Lab(LabArgs),
+}
+
+/// Options of `netdiag drops`.
+#[derive(Args, Clone, Debug)]
+pub struct DropsArgs {
+    /// Stop after this long, such as 10s, 500ms, 5m or 1h [default: until Ctrl-C]
+    #[arg(long, value_name = "TIME", value_parser = value::duration)]
+    pub duration: Option<Duration>,
+    /// Stop after this many reported packets
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    pub count: Option<u64>,
+    /// Print one line a packet instead of groups
+    #[arg(long, conflicts_with = "json")]
+    pub each: bool,
+    /// Print JSON lines on standard output
+    #[arg(long)]
+    pub json: bool,
+    /// Add the captured bytes to the JSON
+    #[arg(long, requires = "json")]
+    pub hex: bool,
+    /// Only packets of this device
+    #[arg(long, value_name = "NAME")]
+    pub iface: Option<String>,
+    /// Only this network namespace: a name, a process id, or an inode number [default: all]
+    #[arg(long, value_name = "NAME|PID|INODE")]
+    pub netns: Option<String>,
+    /// Only drops for this reason, such as NO_SOCKET; up to 8 times
+    #[arg(long, value_name = "REASON", num_args = 1)]
+    pub reason: Vec<String>,
+    /// Only packets from or to this address; repeated: any of them
+    #[arg(long, value_name = "ADDRESS")]
+    pub host: Vec<IpAddr>,
+    /// Only packets from or to this port; repeated: any of them
+    #[arg(long, value_name = "PORT")]
+    pub port: Vec<u16>,
+    /// How many bytes of each packet to copy
+    #[arg(long, value_name = "BYTES", default_value_t = DEFAULT_SNAPLEN,
+        value_parser = clap::value_parser!(u32).range(20..=MAX_SNAPLEN as i64))]
+    pub snaplen: u32,
+    /// Size of the buffer between kernel and netdiag: a power of two from 64K to 1G
+    #[arg(long, value_name = "SIZE", default_value = "16M", value_parser = value::ring_size)]
+    pub buffer_size: u32,
+    /// Leave out the hooks that every received packet passes
+    #[arg(long)]
+    pub no_header_check: bool,
+    /// Exit with status 3 when an event was lost
+    #[arg(long)]
+    pub require_complete: bool,
+    /// Type information of the running kernel, for kernels that do not show their own
+    #[arg(long, value_name = "FILE")]
+    pub btf: Option<PathBuf>,
+}
+
+/// How often `--reason` may be given.
+pub const MOST_REASONS: usize = MAX_REASON_FILTERS;
+
+/// Options of `netdiag counters`.
+#[derive(Args, Clone, Debug)]
+pub struct CountersArgs {
+    /// Show counters that are zero, and those that do not speak of drops
+    #[arg(long)]
+    pub all: bool,
+    /// Show what changes in this time, until Ctrl-C
+    #[arg(long, value_name = "TIME", value_parser = value::duration)]
+    pub interval: Option<Duration>,
+    /// With --interval, stop after this many rounds
+    #[arg(long, value_name = "N", requires = "interval", value_parser = clap::value_parser!(u64).range(1..))]
+    pub count: Option<u64>,
+    /// Only this network namespace: a name, a process id, or an inode number [default: all]
+    #[arg(long, value_name = "NAME|PID|INODE")]
+    pub netns: Option<String>,
+    /// Print JSON lines on standard output
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Options of `netdiag doctor`.
+#[derive(Args, Clone, Debug)]
+pub struct DoctorArgs {
+    /// Print JSON lines on standard output
+    #[arg(long)]
+    pub json: bool,
+    /// Type information of the running kernel, for kernels that do not show their own
+    #[arg(long, value_name = "FILE")]
+    pub btf: Option<PathBuf>,
+}
+
+/// `netdiag lab`.
+#[derive(Args, Clone, Debug)]
+pub struct LabArgs {
+    /// What to do.
+    #[command(subcommand)]
+    pub action: LabAction,
+}
+
+/// The actions of `netdiag lab`.
+#[derive(Clone, Debug, Subcommand)]
+pub enum LabAction {
+    /// The scenarios, one a line
+    List,
+    /// Builds a fault in a network namespace of its own, and watches it with `netdiag drops`
+    Run(LabRunArgs),
+}
+
+/// Options of `netdiag lab run`.
+#[derive(Args, Clone, Debug)]
+pub struct LabRunArgs {
+    /// A name from `netdiag lab list`
+    pub name: String,
+    /// Print one line a packet instead of groups
+    #[arg(long, conflicts_with = "json")]
+    pub each: bool,
+    /// Print JSON lines on standard output
+    #[arg(long)]
+    pub json: bool,
+    /// Send the packets as fast as possible
+    #[arg(long)]
+    pub fast: bool,
+    /// Leave out the hooks that every received packet passes
+    #[arg(long)]
+    pub no_header_check: bool,
+}

@@ -1,1 +1,30 @@
 //! One file a subcommand: wires kernel, decode, analysis and render together.
+
+mod counters;
+mod doctor;
+mod drops;
+mod lab;
+mod observe;
+mod replay;
+mod snapshot;
+
+use crate::{
+    cli::{Cli, Command},
+    render::{Diagnostics, Output},
+};
+use std::process::ExitCode;
+
+/// Runs what the user asked for.
+///
+/// # Errors
+/// What failed, on what, why, and what to do.
+pub fn run(cli: Cli) -> anyhow::Result<ExitCode> {
+    let diagnostics = Diagnostics::new(cli.verbosity.quiet, cli.verbosity.verbose);
+    let output = Output::stdout();
+    match cli.command {
+        Command::Drops(args) => drops::run(&args, output, &diagnostics),
+        Command::Counters(args) => counters::run(&args, &output, &diagnostics),
+        Command::Doctor(args) => doctor::run(&args, &output, &diagnostics),
+        Command::Lab(args) => lab::run(&args.action, output, &diagnostics),
+    }
+}

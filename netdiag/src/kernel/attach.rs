@@ -111,7 +111,12 @@ impl Attacher {
                 program.load().map_err(load)?;
                 program.attach(probe, 0).map(drop).map_err(attach)
             }
-            _ => Err(("load", ProgramError::InvalidName { name: name.to_owned() })),
+            _ => Err((
+                "load",
+                ProgramError::InvalidName {
+                    name: name.to_owned(),
+                },
+            )),
         }
     }
 
@@ -125,7 +130,11 @@ impl Attacher {
             }),
             Hook::Kprobe => {
                 let pmu = Path::new("/sys/bus/event_source/devices/kprobe");
-                let is = if pmu.exists() { "exists" } else { "does not exist" };
+                let is = if pmu.exists() {
+                    "exists"
+                } else {
+                    "does not exist"
+                };
                 facts.push(format!("{} {is}", pmu.display()));
             }
             Hook::RawTracepoint | Hook::Tracepoint | Hook::Deduced => {}
@@ -166,7 +175,11 @@ impl Watch {
     /// Watches those loaded programs whose names start so.
     pub fn new(ebpf: &Ebpf, prefix: &str) -> Self {
         let programs = ebpf.programs().filter(|(name, _)| name.starts_with(prefix));
-        Self(programs.filter_map(|(_, program)| program.fd().ok()?.try_clone().ok()).collect())
+        Self(
+            programs
+                .filter_map(|(_, program)| program.fd().ok()?.try_clone().ok())
+                .collect(),
+        )
     }
 
     /// Runs that the kernel skipped because a program was running on that processor already. It counts them since
@@ -175,7 +188,9 @@ impl Watch {
         let missed = |program: &ProgramFd| {
             let path = format!("/proc/self/fdinfo/{}", program.as_fd().as_raw_fd());
             let text = fs::read_to_string(path).ok()?;
-            let value = text.lines().find_map(|line| line.strip_prefix("recursion_misses:"))?;
+            let value = text
+                .lines()
+                .find_map(|line| line.strip_prefix("recursion_misses:"))?;
             value.trim().parse::<u64>().ok()
         };
         self.0.iter().filter_map(missed).sum()
@@ -202,16 +217,35 @@ fn lockdown() -> Option<String> {
 
 /// An error in words, with the end of what the verifier said.
 fn message(error: &ProgramError) -> String {
-    let ProgramError::LoadError { io_error, verifier_log } = error else { return error.to_string() };
+    let ProgramError::LoadError {
+        io_error,
+        verifier_log,
+    } = error
+    else {
+        return error.to_string();
+    };
     let log = verifier_log.to_string();
     let log = log.trim();
     if log.is_empty() {
         return io_error.to_string();
     }
-    let tail = log.char_indices().rev().take(VERIFIER_TAIL).last().map_or(0, |(at, _)| at);
-    format!("{io_error}; the verifier ended with: {}", log.get(tail..).unwrap_or_default())
+    let tail = log
+        .char_indices()
+        .rev()
+        .take(VERIFIER_TAIL)
+        .last()
+        .map_or(0, |(at, _)| at);
+    format!(
+        "{io_error}; the verifier ended with: {}",
+        log.get(tail..).unwrap_or_default()
+    )
 }
 
 fn report(ladder: &Ladder, rung: &Rung, state: RungState) -> RungReport {
-    RungReport { probe: ladder.probe, hook: rung.hook, state, loses: rung.loses }
+    RungReport {
+        probe: ladder.probe,
+        hook: rung.hook,
+        state,
+        loses: rung.loses,
+    }
 }

@@ -86,15 +86,24 @@ impl KernelBtf {
     /// # Errors
     /// As [`Self::running`].
     pub fn from_file(path: &Path) -> Result<Self, BtfError> {
-        let read = |source| BtfError::Read { path: path.to_owned(), source };
+        let read = |source| BtfError::Read {
+            path: path.to_owned(),
+            source,
+        };
         let bytes = std::fs::read(path).map_err(read)?;
         let fd = memfd_create("btf", MemfdFlags::CLOEXEC).map_err(|e| read(e.into()))?;
         let mut copy = File::from(fd);
         copy.write_all(&bytes).map_err(read)?;
         let mapped = format!("/proc/self/fd/{}", copy.as_raw_fd());
-        let btf = Btf::from_file_with_backend(mapped, Backend::Mmap)
-            .map_err(|e| BtfError::Format { path: path.to_owned(), detail: e.to_string() })?;
-        Ok(Self { btf, path: path.to_owned() })
+        let btf =
+            Btf::from_file_with_backend(mapped, Backend::Mmap).map_err(|e| BtfError::Format {
+                path: path.to_owned(),
+                detail: e.to_string(),
+            })?;
+        Ok(Self {
+            btf,
+            path: path.to_owned(),
+        })
     }
 
     /// Where it came from.
@@ -121,7 +130,9 @@ impl KernelBtf {
     fn member(&self, parent: &Type, name: &str, depth: u32) -> Option<(u32, Type)> {
         /// Anonymous members nest two or three deep; a file that nests deeper is no kernel's.
         const DEEPEST: u32 = 16;
-        let (Type::Struct(parent) | Type::Union(parent)) = parent else { return None };
+        let (Type::Struct(parent) | Type::Union(parent)) = parent else {
+            return None;
+        };
         if depth > DEEPEST {
             return None;
         }
@@ -163,8 +174,10 @@ impl KernelBtf {
     /// # Errors
     /// [`BtfError::MissingField`] names the required ones that this kernel has not.
     pub fn fields(&self) -> Result<Vec<(&'static str, u32)>, BtfError> {
-        let found: Vec<_> =
-            FIELDS.iter().map(|field| (field, self.offset(field.structure, field.path))).collect();
+        let found: Vec<_> = FIELDS
+            .iter()
+            .map(|field| (field, self.offset(field.structure, field.path)))
+            .collect();
         let missing: Vec<_> = found
             .iter()
             .filter(|(field, offset)| field.need == Need::Required && offset.is_none())
@@ -177,7 +190,10 @@ impl KernelBtf {
                 fields: missing.join(", "),
             });
         }
-        Ok(found.into_iter().map(|(field, offset)| (field.symbol, offset.unwrap_or(ABSENT))).collect())
+        Ok(found
+            .into_iter()
+            .map(|(field, offset)| (field.symbol, offset.unwrap_or(ABSENT)))
+            .collect())
     }
 
     /// How many arguments a tracepoint hands to a `tp_btf` or raw tracepoint program; `None` where there is no such
@@ -189,8 +205,12 @@ impl KernelBtf {
             Type::Typedef(found) => self.btf.resolve_chained_type(&found).ok(),
             _ => None,
         })?;
-        let Type::Ptr(pointer) = pointer else { return None };
-        let Type::FuncProto(proto) = self.btf.resolve_chained_type(&pointer).ok()? else { return None };
+        let Type::Ptr(pointer) = pointer else {
+            return None;
+        };
+        let Type::FuncProto(proto) = self.btf.resolve_chained_type(&pointer).ok()? else {
+            return None;
+        };
         // The first one, `void *__data`, is not part of the context.
         proto.parameters.len().checked_sub(1)
     }
@@ -227,9 +247,11 @@ fn enumerators(btf: &Btf, name: &str) -> Vec<(String, u32)> {
     found
         .iter()
         .flat_map(|found| match found {
-            Type::Enum(found) => {
-                found.members.iter().filter_map(|member| named(member, member.val())).collect()
-            }
+            Type::Enum(found) => found
+                .members
+                .iter()
+                .filter_map(|member| named(member, member.val()))
+                .collect(),
             // Reasons are 32 bits wide; what is wider is no reason.
             Type::Enum64(found) => found
                 .members

@@ -11,7 +11,9 @@ pub struct WallClock {
 impl WallClock {
     /// The difference now.
     pub fn now() -> Self {
-        Self { offset_ns: nanoseconds(ClockId::Realtime) - nanoseconds(ClockId::Monotonic) }
+        Self {
+            offset_ns: nanoseconds(ClockId::Realtime) - nanoseconds(ClockId::Monotonic),
+        }
     }
 
     /// Nanoseconds since 1970 UTC of a monotonic time stamp.

@@ -29,7 +29,11 @@ impl CountMap {
                 0,
             )?
         };
-        Ok(Self { base: base.cast(), length, cpus })
+        Ok(Self {
+            base: base.cast(),
+            length,
+            cpus,
+        })
     }
 
     /// Lets the programs count and report from now on.

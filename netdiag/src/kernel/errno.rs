@@ -11,7 +11,10 @@ impl Errno {
     pub fn of(error: &(dyn Error + 'static)) -> Option<Self> {
         let mut current = Some(error);
         while let Some(error) = current {
-            if let Some(code) = error.downcast_ref::<io::Error>().and_then(io::Error::raw_os_error) {
+            if let Some(code) = error
+                .downcast_ref::<io::Error>()
+                .and_then(io::Error::raw_os_error)
+            {
                 return Some(Self(code));
             }
             current = error.source();

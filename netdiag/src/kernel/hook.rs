@@ -75,7 +75,10 @@ pub fn drops(btf: Option<&KernelBtf>) -> Ladder {
         Some(btf) => match btf.tracepoint_arguments(KFREE_SKB) {
             // More arguments than known: the first four stay what they are.
             Some(count @ 2..) => (count.min(4), None),
-            _ => (0, Some(format!("btf_trace_{KFREE_SKB} is not in the kernel's BTF"))),
+            _ => (
+                0,
+                Some(format!("btf_trace_{KFREE_SKB} is not in the kernel's BTF")),
+            ),
         },
     };
     let rung = |hook, program, loses| Rung {
@@ -109,10 +112,16 @@ pub fn drops(btf: Option<&KernelBtf>) -> Ladder {
 pub fn header_check(btf: Option<&KernelBtf>) -> [Ladder; 2] {
     const LOSES: &str = "calls and refusals of this function are not counted; headers are judged from the drop event";
     let ladder = |probe, prefix: &str| {
-        function(btf, probe, "IP headers as the kernel meets them", LOSES, |hook| match hook {
-            Hook::Fentry => vec![format!("{prefix}_fentry"), format!("{prefix}_fexit")],
-            _ => vec![format!("{prefix}_kprobe"), format!("{prefix}_kretprobe")],
-        })
+        function(
+            btf,
+            probe,
+            "IP headers as the kernel meets them",
+            LOSES,
+            |hook| match hook {
+                Hook::Fentry => vec![format!("{prefix}_fentry"), format!("{prefix}_fexit")],
+                _ => vec![format!("{prefix}_kprobe"), format!("{prefix}_kretprobe")],
+            },
+        )
     };
     [ladder("ip_rcv_core", "ip4"), ladder("ip6_rcv_core", "ip6")]
 }
@@ -121,10 +130,16 @@ pub fn header_check(btf: Option<&KernelBtf>) -> [Ladder; 2] {
 pub fn icmp(btf: Option<&KernelBtf>) -> [Ladder; 2] {
     const LOSES: &str = "arrivals are taken from the Icmp counters of each namespace";
     let ladder = |probe, prefix: &str| {
-        function(btf, probe, "ICMP messages that arrived", LOSES, |hook| match hook {
-            Hook::Fentry => vec![format!("{prefix}_fentry")],
-            _ => vec![format!("{prefix}_kprobe")],
-        })
+        function(
+            btf,
+            probe,
+            "ICMP messages that arrived",
+            LOSES,
+            |hook| match hook {
+                Hook::Fentry => vec![format!("{prefix}_fentry")],
+                _ => vec![format!("{prefix}_kprobe")],
+            },
+        )
     };
     [ladder("icmp_rcv", "icmp4"), ladder("icmpv6_rcv", "icmp6")]
 }
@@ -140,18 +155,27 @@ fn function(
     let no_btf = || Some("struct offsets are unknown without BTF".to_owned());
     let untyped = match btf {
         None => no_btf(),
-        Some(btf) if !btf.has_function(probe) => {
-            Some(format!("{probe} is not in the kernel's BTF: inlined, renamed or not built"))
-        }
+        Some(btf) if !btf.has_function(probe) => Some(format!(
+            "{probe} is not in the kernel's BTF: inlined, renamed or not built"
+        )),
         Some(_) => None,
     };
-    let rung = |hook, impossible, loses| Rung { hook, programs: programs(hook), impossible, loses };
+    let rung = |hook, impossible, loses| Rung {
+        hook,
+        programs: programs(hook),
+        impossible,
+        loses,
+    };
     Ladder {
         probe,
         observes,
         rungs: vec![
             rung(Hook::Fentry, untyped, ""),
-            rung(Hook::Kprobe, if btf.is_none() { no_btf() } else { None }, "a little speed"),
+            rung(
+                Hook::Kprobe,
+                if btf.is_none() { no_btf() } else { None },
+                "a little speed",
+            ),
             Rung {
                 hook: Hook::Deduced,
                 programs: Vec::new(),

@@ -28,7 +28,7 @@ const NSFS_MAGIC: i64 = 0x6e73_6673;
 /// What people call a namespace.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum NetnsName {
-    /// That of process 1.
+    /// The one that the host booted with: that of process 1, and of kthreadd.
     Host,
     /// The name in `/run/netns` or `/run/docker/netns`.
     Named(String),
@@ -161,7 +161,7 @@ fn is_namespace(file: &File) -> bool {
 }
 
 /// Every namespace that has a name or a process, ordered by id. Processes whose namespace may not be read, and those
-/// that end meanwhile, are left out.
+/// that end meanwhile, are left out; of threads in namespaces of their own only this process's are looked at.
 ///
 /// # Errors
 /// When `/proc` cannot be listed.
@@ -176,30 +176,38 @@ pub fn list() -> Result<Vec<Netns>, NetnsError> {
     }
     let mut pids = pids()?;
     pids.sort_unstable();
-    for pid in pids {
-        let path = PathBuf::from(format!("/proc/{pid}/ns/net"));
+    let processes = pids
+        .into_iter()
+        .map(|pid| (pid, PathBuf::from(format!("/proc/{pid}"))));
+    for (pid, directory) in processes.chain(own_threads()) {
+        let path = directory.join("ns/net");
         let Ok(id) = id_of(&path) else { continue };
-        if pid == 1 {
-            found.insert(
-                id,
-                Netns {
-                    id,
-                    name: NetnsName::Host,
-                    path,
-                },
-            );
+        // A security module may keep even root from looking at process 1.
+        let host = pid == 1 || (pid == 2 && comm_in(&directory) == "kthreadd");
+        if host {
+            let name = NetnsName::Host;
+            found.insert(id, Netns { id, name, path });
         } else {
             found.entry(id).or_insert_with(|| Netns {
                 id,
                 name: NetnsName::Process {
                     pid,
-                    comm: comm(pid),
+                    comm: comm_in(&directory),
                 },
                 path,
             });
         }
     }
     Ok(found.into_values().collect())
+}
+
+/// The threads of this process: the lab holds its namespaces by one each.
+fn own_threads() -> impl Iterator<Item = (u32, PathBuf)> {
+    let entries = fs::read_dir("/proc/self/task")
+        .into_iter()
+        .flatten()
+        .flatten();
+    entries.filter_map(|entry| Some((entry.file_name().to_str()?.parse().ok()?, entry.path())))
 }
 
 /// The namespaces bound in one directory; none when it does not exist.
@@ -234,7 +242,12 @@ pub(super) fn pids() -> Result<Vec<u32>, NetnsError> {
 
 /// The name of a process, empty when it has ended.
 pub(super) fn comm(pid: u32) -> String {
-    let bytes = fs::read(format!("/proc/{pid}/comm")).unwrap_or_default();
+    comm_in(Path::new(&format!("/proc/{pid}")))
+}
+
+/// The name of the process or thread of a directory in `/proc`.
+fn comm_in(directory: &Path) -> String {
+    let bytes = fs::read(directory.join("comm")).unwrap_or_default();
     neutral(String::from_utf8_lossy(&bytes).trim_end_matches('\n'))
 }
 

@@ -53,8 +53,13 @@ impl Reasons {
 
     /// From the classic tracepoint's print format, which lists the core reasons.
     pub fn from_format(format: &TracepointFormat) -> Self {
-        let names = format.symbols("reason").into_iter().filter(|(_, name)| name != "MAX");
-        Self { names: names.collect() }
+        let names = format
+            .symbols("reason")
+            .into_iter()
+            .filter(|(_, name)| name != "MAX");
+        Self {
+            names: names.collect(),
+        }
     }
 
     /// Whether this kernel gives reasons at all (since 5.17).
@@ -74,7 +79,10 @@ impl Reasons {
     pub fn value(&self, name: &str) -> Option<u32> {
         let wanted = name.to_ascii_uppercase();
         let wanted = wanted.strip_prefix(CORE_PREFIX).unwrap_or(&wanted);
-        self.names.iter().find(|(_, known)| known.eq_ignore_ascii_case(wanted)).map(|(value, _)| *value)
+        self.names
+            .iter()
+            .find(|(_, known)| known.eq_ignore_ascii_case(wanted))
+            .map(|(value, _)| *value)
     }
 
     /// All names, in the kernel's order.

@@ -1,7 +1,11 @@
 //! The ring buffer's user side: records as bytes, in the order in which the kernel reserved them.
 
 use aya::maps::{MapData, RingBuf};
-use std::os::fd::{AsRawFd, RawFd};
+use std::{
+    io,
+    os::fd::{AsRawFd, BorrowedFd, OwnedFd},
+};
+use tokio::io::{Interest, unix::AsyncFd};
 
 /// The ring buffer.
 pub struct Ring(RingBuf<MapData>);
@@ -25,9 +29,28 @@ impl Ring {
     }
 }
 
-impl AsRawFd for Ring {
-    /// Readable when the kernel side woke it.
-    fn as_raw_fd(&self) -> RawFd {
-        self.0.as_raw_fd()
+/// Becomes readable when the kernel side wakes the reader.
+pub struct Wake(AsyncFd<OwnedFd>);
+
+impl Wake {
+    /// For a ring; within an event loop.
+    ///
+    /// # Errors
+    /// The kernel's, from `dup` or `epoll_ctl`.
+    pub fn new(ring: &Ring) -> io::Result<Self> {
+        // SAFETY: the ring is borrowed, so its descriptor is open.
+        let fd = unsafe { BorrowedFd::borrow_raw(ring.0.as_raw_fd()) }.try_clone_to_owned()?;
+        // SAFETY: the descriptor is owned by what is registered, and nothing else closes it.
+        let wake = unsafe { AsyncFd::register_with_interest(fd, Interest::READABLE) };
+        Ok(Self(wake.map_err(io::Error::from)?))
+    }
+
+    /// Waits for the kernel side.
+    ///
+    /// # Errors
+    /// The event loop's.
+    pub async fn woken(&self) -> io::Result<()> {
+        self.0.readable().await?.clear_ready();
+        Ok(())
     }
 }

@@ -88,7 +88,10 @@ pub enum SessionError {
 }
 
 fn list(reports: &[RungReport]) -> String {
-    reports.iter().map(|report| format!("\n  {}: {}", report.hook, report.state)).collect()
+    reports
+        .iter()
+        .map(|report| format!("\n  {}: {}", report.hook, report.state))
+        .collect()
 }
 
 /// An error with its causes, each once.
@@ -126,14 +129,22 @@ impl Session {
     /// # Errors
     /// [`SessionError`]; then nothing stays attached.
     pub fn open(config: &Config, btf: Option<&KernelBtf>) -> Result<Self, SessionError> {
-        let (mut ebpf, attacher, format) = load(config, btf)?;
+        let (mut ebpf, attacher) = load(config, btf)?;
         let mut reports = Vec::new();
 
         let drops = hook::drops(btf);
         let climbed = attacher.climb(&mut ebpf, &drops);
         if !climbed.iter().any(|report| report.state.is_attached()) {
-            let hint = if super::attach::may_trace() { "" } else { PRIVILEGE_HINT };
-            return Err(SessionError::NoRung { probe: drops.probe, reports: climbed, hint });
+            let hint = if super::attach::may_trace() {
+                ""
+            } else {
+                PRIVILEGE_HINT
+            };
+            return Err(SessionError::NoRung {
+                probe: drops.probe,
+                reports: climbed,
+                hint,
+            });
         }
         reports.extend(climbed);
         for ladder in hook::header_check(btf) {
@@ -148,9 +159,18 @@ impl Session {
         }
 
         let (ring, counts) = maps(&mut ebpf)?;
-        let reasons = reasons(btf, format.as_ref());
+        let reasons = reasons(btf);
         let watch = Watch::new(&ebpf, "drops_");
-        Ok(Self { ebpf, attacher, watch, ring: Some(ring), counts, reports, reasons, missed_before: 0 })
+        Ok(Self {
+            ebpf,
+            attacher,
+            watch,
+            ring: Some(ring),
+            counts,
+            reports,
+            reasons,
+            missed_before: 0,
+        })
     }
 
     /// Lets the programs count and report from now on.
@@ -170,9 +190,9 @@ impl Session {
         self.reports.iter().find(holds).map(|report| report.hook)
     }
 
-    /// The kernel's drop reasons.
-    pub fn reasons(&self) -> &Reasons {
-        &self.reasons
+    /// The kernel's drop reasons; once.
+    pub fn take_reasons(&mut self) -> Reasons {
+        std::mem::take(&mut self.reasons)
     }
 
     /// The ring buffer; once.
@@ -209,8 +229,11 @@ pub fn survey(btf: Option<&KernelBtf>) -> Result<Vec<(Ladder, Vec<RungReport>)>,
         ring_bytes: u32::try_from(rustix::param::page_size()).unwrap_or(4096),
         header_check: true,
     };
-    let (mut ebpf, attacher, _) = load(&config, btf)?;
-    let ladders = [hook::drops(btf)].into_iter().chain(hook::header_check(btf)).chain(hook::icmp(btf));
+    let (mut ebpf, attacher) = load(&config, btf)?;
+    let ladders = [hook::drops(btf)]
+        .into_iter()
+        .chain(hook::header_check(btf))
+        .chain(hook::icmp(btf));
     Ok(ladders
         .map(|ladder| {
             let reports = attacher.try_all(&mut ebpf, &ladder);
@@ -220,19 +243,31 @@ pub fn survey(btf: Option<&KernelBtf>) -> Result<Vec<(Ladder, Vec<RungReport>)>,
 }
 
 fn left_out(ladder: &Ladder, why: &'static str) -> Vec<RungReport> {
-    let Some(best) = ladder.rungs.first() else { return Vec::new() };
-    let report = |hook, state, loses| RungReport { probe: ladder.probe, hook, state, loses };
+    let Some(best) = ladder.rungs.first() else {
+        return Vec::new();
+    };
+    let report = |hook, state, loses| RungReport {
+        probe: ladder.probe,
+        hook,
+        state,
+        loses,
+    };
     let deduced = ladder.rungs.iter().find(|rung| rung.hook == Hook::Deduced);
     let deduced = deduced.map(|rung| report(rung.hook, RungState::Attached, rung.loses));
-    [report(best.hook, RungState::LeftOut(why), best.loses)].into_iter().chain(deduced).collect()
+    [report(best.hook, RungState::LeftOut(why), best.loses)]
+        .into_iter()
+        .chain(deduced)
+        .collect()
 }
 
-/// The reasons by the best source that there is. A BTF file of the user's is believed.
-fn reasons(btf: Option<&KernelBtf>, format: Option<&TracepointFormat>) -> Reasons {
-    match (btf, format) {
-        (Some(btf), _) => Reasons::from_btf(btf),
-        (None, Some(format)) => Reasons::from_format(format),
-        (None, None) => Reasons::default(),
+/// The kernel's drop reasons by the best source that there is: BTF, or the classic tracepoint's print format.
+pub fn reasons(btf: Option<&KernelBtf>) -> Reasons {
+    match btf {
+        Some(btf) => Reasons::from_btf(btf),
+        None => match TracepointFormat::read("skb", hook::KFREE_SKB) {
+            Ok(format) => Reasons::from_format(&format),
+            Err(_) => Reasons::default(),
+        },
     }
 }
 
@@ -245,13 +280,13 @@ const TRACEPOINT_FIELDS: [(&str, &str); 5] = [
     ("TRACEPOINT_RX_SK", "rx_sk"),
 ];
 
-fn load(
-    config: &Config,
-    btf: Option<&KernelBtf>,
-) -> Result<(Ebpf, Attacher, Option<TracepointFormat>), SessionError> {
+fn load(config: &Config, btf: Option<&KernelBtf>) -> Result<(Ebpf, Attacher), SessionError> {
     // 5.10 charges locked memory, and an EPERM there may mean just that. Later kernels charge the memory cgroup, so a
     // refusal here is no reason to stop.
-    let unlimited = Rlimit { current: None, maximum: None };
+    let unlimited = Rlimit {
+        current: None,
+        maximum: None,
+    };
     let _ = setrlimit(Resource::Memlock, unlimited);
 
     let fields = btf.map(KernelBtf::fields).transpose()?.unwrap_or_default();
@@ -259,7 +294,13 @@ fn load(
     let tracepoint: Vec<(&str, u32)> = TRACEPOINT_FIELDS
         .iter()
         .map(|(symbol, field)| {
-            (*symbol, format.as_ref().and_then(|format| format.offset(field)).unwrap_or(ABSENT))
+            (
+                *symbol,
+                format
+                    .as_ref()
+                    .and_then(|format| format.offset(field))
+                    .unwrap_or(ABSENT),
+            )
         })
         .collect();
 
@@ -275,7 +316,10 @@ fn load(
     let cpus = cpus();
 
     // The type of a typed hook is the running kernel's, whatever --btf says about offsets.
-    let types = Path::new(RUNNING).exists().then(aya::Btf::from_sys_fs).and_then(Result::ok);
+    let types = Path::new(RUNNING)
+        .exists()
+        .then(aya::Btf::from_sys_fs)
+        .and_then(Result::ok);
     let mut loader = EbpfLoader::new();
     loader.btf(types.as_ref());
     for (symbol, offset) in fields.iter().chain(&tracepoint) {
@@ -292,16 +336,26 @@ fn load(
         .map_max_entries("RING", config.ring_bytes)
         .map_max_entries("COUNTS", cpus);
     let ebpf = loader.load(OBJECT).map_err(|source| {
-        let hint = if super::attach::may_trace() { "" } else { PRIVILEGE_HINT };
-        SessionError::Load { hint, source: Box::new(source) }
+        let hint = if super::attach::may_trace() {
+            ""
+        } else {
+            PRIVILEGE_HINT
+        };
+        SessionError::Load {
+            hint,
+            source: Box::new(source),
+        }
     })?;
     drop(loader);
-    Ok((ebpf, Attacher::new(types), format))
+    Ok((ebpf, Attacher::new(types)))
 }
 
 /// Possible processors: the numbers that `bpf_get_smp_processor_id` gives are below this.
 fn cpus() -> u32 {
-    aya::util::nr_cpus().ok().and_then(|count| u32::try_from(count).ok()).unwrap_or(1)
+    aya::util::nr_cpus()
+        .ok()
+        .and_then(|count| u32::try_from(count).ok())
+        .unwrap_or(1)
 }
 
 /// A device name as the programs compare it.
@@ -311,16 +365,24 @@ fn name_words(name: &str) -> [u64; 2] {
     for (slot, byte) in bytes.iter_mut().take(IFNAMSIZ - 1).zip(name.bytes()) {
         *slot = byte;
     }
-    let word = |at| u64::from_ne_bytes(std::array::from_fn(|i| bytes.get(at + i).copied().unwrap_or(0)));
+    let word = |at| {
+        u64::from_ne_bytes(std::array::from_fn(|i| {
+            bytes.get(at + i).copied().unwrap_or(0)
+        }))
+    };
     [word(0), word(8)]
 }
 
 fn maps(ebpf: &mut Ebpf) -> Result<(Ring, CountMap), SessionError> {
     let ring = ebpf.take_map("RING").ok_or(SessionError::NoMap("RING"))?;
-    let ring = RingBuf::<MapData>::try_from(ring)
-        .map_err(|source| SessionError::Map { name: "RING", source: Box::new(source) })?;
+    let ring = RingBuf::<MapData>::try_from(ring).map_err(|source| SessionError::Map {
+        name: "RING",
+        source: Box::new(source),
+    })?;
     let counts = ebpf.map("COUNTS").ok_or(SessionError::NoMap("COUNTS"))?;
-    let aya::maps::Map::Array(counts) = counts else { return Err(SessionError::NoMap("COUNTS")) };
+    let aya::maps::Map::Array(counts) = counts else {
+        return Err(SessionError::NoMap("COUNTS"));
+    };
     let cpus = usize::try_from(cpus()).unwrap_or(1);
     let counts = CountMap::new(counts.fd().as_fd(), cpus).map_err(SessionError::Counters)?;
     Ok((Ring::new(ring), counts))
@@ -335,7 +397,9 @@ pub fn choose_btf(file: Option<&PathBuf>) -> Result<Option<KernelBtf>, BtfError>
         Some(file) => KernelBtf::from_file(file).map(Some),
         None => match KernelBtf::running() {
             Ok(btf) => Ok(Some(btf)),
-            Err(BtfError::Read { source, .. }) if source.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(BtfError::Read { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
+                Ok(None)
+            }
             Err(error) => Err(error),
         },
     }

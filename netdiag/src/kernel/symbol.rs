@@ -4,7 +4,10 @@
 
 use blazesym::{
     Addr, MaybeDefault,
-    symbolize::{Input, Symbolized, Symbolizer, source::{Kernel, Source}},
+    symbolize::{
+        Input, Symbolized, Symbolizer,
+        source::{Kernel, Source},
+    },
 };
 use std::{collections::HashMap, fmt, sync::Arc};
 
@@ -31,7 +34,10 @@ pub struct Symbols {
 
 impl Default for Symbols {
     fn default() -> Self {
-        Self { symbolizer: Symbolizer::new(), known: HashMap::new() }
+        Self {
+            symbolizer: Symbolizer::new(),
+            known: HashMap::new(),
+        }
     }
 }
 
@@ -48,19 +54,33 @@ impl Symbols {
 
     fn look_up(&self, address: u64) -> Place {
         // kallsyms only: an image on disk may belong to another kernel.
-        let kernel = Kernel { vmlinux: MaybeDefault::None, debug_syms: false, ..Kernel::default() };
+        let kernel = Kernel {
+            vmlinux: MaybeDefault::None,
+            debug_syms: false,
+            ..Kernel::default()
+        };
         let addresses: [Addr; 1] = [address];
-        let found = self.symbolizer.symbolize(&Source::Kernel(kernel), Input::AbsAddr(&addresses));
+        let found = self
+            .symbolizer
+            .symbolize(&Source::Kernel(kernel), Input::AbsAddr(&addresses));
         match found.as_deref() {
             Ok([Symbolized::Sym(symbol)]) => {
                 let module = match &symbol.module {
-                    Some(module) => format!(" [{}]", module.to_string_lossy().trim_matches(['[', ']'])),
+                    Some(module) => {
+                        format!(" [{}]", module.to_string_lossy().trim_matches(['[', ']']))
+                    }
                     None => String::new(),
                 };
                 let text = format!("{}+{:#x}{module}", symbol.name, symbol.offset);
-                Place { function: Some(symbol.name.to_string()), text }
+                Place {
+                    function: Some(symbol.name.to_string()),
+                    text,
+                }
             }
-            _ => Place { function: None, text: format!("{address:#x}") },
+            _ => Place {
+                function: None,
+                text: format!("{address:#x}"),
+            },
         }
     }
 }

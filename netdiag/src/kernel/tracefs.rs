@@ -43,7 +43,11 @@ impl TracepointFormat {
                 Ok(text) => return Ok(Self::parse(&text)),
                 Err(source) => {
                     let tracepoint = format!("{category}/{name}");
-                    failure.get_or_insert(TracefsError::Read { tracepoint, path, source });
+                    failure.get_or_insert(TracefsError::Read {
+                        tracepoint,
+                        path,
+                        source,
+                    });
                 }
             }
         }
@@ -60,31 +64,50 @@ impl TracepointFormat {
         let mut fields = Vec::new();
         for line in text.lines() {
             // field:void * skbaddr;	offset:8;	size:8;	signed:0;
-            let Some(rest) = line.trim().strip_prefix("field:") else { continue };
+            let Some(rest) = line.trim().strip_prefix("field:") else {
+                continue;
+            };
             let mut parts = rest.split(';').map(str::trim);
-            let Some(declaration) = parts.next() else { continue };
-            let Some(name) = declaration.rsplit([' ', '*']).next() else { continue };
+            let Some(declaration) = parts.next() else {
+                continue;
+            };
+            let Some(name) = declaration.rsplit([' ', '*']).next() else {
+                continue;
+            };
             let offset = parts.find_map(|part| part.strip_prefix("offset:")?.parse().ok());
             if let Some(offset) = offset {
                 fields.push((name.to_owned(), offset));
             }
         }
-        let print = text.lines().find_map(|line| line.strip_prefix("print fmt:")).unwrap_or_default();
-        Self { fields, print: print.to_owned() }
+        let print = text
+            .lines()
+            .find_map(|line| line.strip_prefix("print fmt:"))
+            .unwrap_or_default();
+        Self {
+            fields,
+            print: print.to_owned(),
+        }
     }
 
     /// The byte offset of a field in the record.
     pub fn offset(&self, field: &str) -> Option<u32> {
-        self.fields.iter().find(|(name, _)| name == field).map(|(_, offset)| *offset)
+        self.fields
+            .iter()
+            .find(|(name, _)| name == field)
+            .map(|(_, offset)| *offset)
     }
 
     /// The names that the print format gives to a field's values: `__print_symbolic(REC->field, { 2, "NAME" }, ...)`.
     pub fn symbols(&self, field: &str) -> Vec<(u32, String)> {
         let start = format!("__print_symbolic(REC->{field},");
-        let Some((_, list)) = self.print.split_once(&start) else { return Vec::new() };
+        let Some((_, list)) = self.print.split_once(&start) else {
+            return Vec::new();
+        };
         let mut symbols = Vec::new();
         for entry in list.split('{').skip(1) {
-            let Some((entry, rest)) = entry.split_once('}') else { break };
+            let Some((entry, rest)) = entry.split_once('}') else {
+                break;
+            };
             if let Some((value, name)) = entry.split_once(',')
                 && let Some(value) = number(value.trim())
             {
@@ -138,7 +161,13 @@ mod tests {
 
     #[test]
     fn any_text_is_taken() {
-        for text in ["", "field:", "field:;offset:;", "print fmt: __print_symbolic(REC->x, {", "field:a b;offset:x;"] {
+        for text in [
+            "",
+            "field:",
+            "field:;offset:;",
+            "print fmt: __print_symbolic(REC->x, {",
+            "field:a b;offset:x;",
+        ] {
             let format = TracepointFormat::parse(text);
             assert!(format.symbols("x").is_empty());
         }

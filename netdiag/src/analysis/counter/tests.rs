@@ -231,14 +231,14 @@ fn events_explain_counters_of_their_own_namespace_and_device() {
         ifname: Some("eth0"),
         ..drop("OTHERHOST", "ip_rcv_core")
     };
-    correlator.observe(&here);
-    correlator.observe(&here);
+    correlator.observe(&here, 1);
+    correlator.observe(&here, 1);
     let backlog = DropFacts {
         netns: Some(NetnsId(2)),
         ifname: Some("eth0"),
         ..drop("CPU_BACKLOG", "enqueue_to_backlog")
     };
-    correlator.observe(&backlog);
+    correlator.observe(&backlog, 1);
     let found = correlator.finish(&[
         rose(key(None, None, "softnet_dropped"), 4),
         rose(key(Some(1), None, "IpInReceives"), 50),
@@ -263,10 +263,13 @@ fn events_explain_counters_of_their_own_namespace_and_device() {
 fn an_event_with_a_choice_is_spent_once() {
     let mut correlator = Correlator::new();
     for _ in 0..3 {
-        correlator.observe(&DropFacts {
-            netns: Some(NetnsId(1)),
-            ..old("ip_error", HeaderFault::None)
-        });
+        correlator.observe(
+            &DropFacts {
+                netns: Some(NetnsId(1)),
+                ..old("ip_error", HeaderFault::None)
+            },
+            1,
+        );
     }
     let found = correlator.finish(&[
         rose(key(Some(1), None, "IpExtInNoRoutes"), 2),

@@ -1,0 +1,109 @@
+//! A dropped packet with everything that is known about it, names instead of numbers.
+
+use super::counter::{DropFacts, HeaderFault};
+use crate::decode::{HeaderCheck, MalformedKind, Packet, is_layer3};
+use netdiag_common::NetnsId;
+use std::{borrow::Cow, net::IpAddr};
+
+/// A dropped packet.
+#[derive(Clone, Debug)]
+pub struct Drop<'a> {
+    /// Nanoseconds since 1970 UTC.
+    pub time_ns: i128,
+    /// The kernel's name for the reason; `None` before 5.17.
+    pub reason: Option<Cow<'a, str>>,
+    /// `function+0xoffset [module]`.
+    pub location: &'a str,
+    /// The function alone; `None` when the kernel hides its addresses.
+    pub function: Option<&'a str>,
+    /// The namespace of the device, or of the socket.
+    pub netns: Option<NetnsId>,
+    /// The device's index.
+    pub ifindex: Option<u32>,
+    /// The device's name.
+    pub ifname: Option<&'a str>,
+    /// The device's type (`ARPHRD_*`).
+    pub dev_type: Option<u16>,
+    /// The processor that dropped it.
+    pub cpu: u32,
+    /// The process that holds the packet's socket: id and name.
+    pub owner: Option<(u32, &'a str)>,
+    /// The socket's cgroup.
+    pub cgroup_id: Option<u64>,
+    /// Its path.
+    pub cgroup: Option<&'a str>,
+    /// The socket's owner.
+    pub uid: Option<u32>,
+    /// What the check at `ip_rcv_core` or `ip6_rcv_core` saw.
+    pub header_check: HeaderCheck,
+    /// The bytes captured.
+    pub bytes: &'a [u8],
+    /// The bytes, understood.
+    pub packet: &'a Packet,
+}
+
+impl Drop<'_> {
+    /// The function without what the compiler appended (`.constprop.0`).
+    pub fn bare_function(&self) -> Option<&str> {
+        self.function
+            .map(|name| name.split('.').next().unwrap_or(name))
+    }
+
+    /// Whether the device carries packets without a link-layer header.
+    pub fn on_layer3_device(&self) -> bool {
+        self.dev_type.is_some_and(is_layer3)
+    }
+
+    /// What decides which counters this drop raised.
+    pub fn facts(&self) -> DropFacts<'_> {
+        let ip = self.packet.ip;
+        let ip_version = match self.bare_function() {
+            Some("ip_rcv_core") => Some(4),
+            Some("ip6_rcv_core") => Some(6),
+            _ => ip.map(|ip| match ip.source {
+                IpAddr::V4(_) => 4,
+                IpAddr::V6(_) => 6,
+            }),
+        };
+        DropFacts {
+            reason: self.reason.as_deref(),
+            function: self.function,
+            netns: self.netns,
+            ifname: self.ifname,
+            ip_version,
+            ip_proto: ip.map(|ip| ip.protocol.0),
+            malformed: self.header_fault(),
+        }
+    }
+
+    /// What is wrong with the IP header, in the classes that the kernel's counters know.
+    fn header_fault(&self) -> HeaderFault {
+        let mut fault = HeaderFault::None;
+        for found in self.packet.faults() {
+            return match found.kind {
+                MalformedKind::IpLengthBeyond => HeaderFault::LengthBeyond,
+                MalformedKind::IpChecksum => HeaderFault::Checksum,
+                // The header that the UDP functions check is UDP's.
+                MalformedKind::UdpLength
+                    if self.bare_function().is_some_and(|f| f.contains("udp")) =>
+                {
+                    HeaderFault::LengthBeyond
+                }
+                MalformedKind::IpTrailing | MalformedKind::UdpLength | MalformedKind::TcpOffset => {
+                    continue;
+                }
+                MalformedKind::EthernetFrame
+                | MalformedKind::PacketInfo
+                | MalformedKind::IpNotEthernet => {
+                    fault = HeaderFault::Header;
+                    continue;
+                }
+                MalformedKind::IpVersion
+                | MalformedKind::IpIhl
+                | MalformedKind::IpTruncated
+                | MalformedKind::IpLengthShort => HeaderFault::Header,
+            };
+        }
+        fault
+    }
+}

@@ -1,0 +1,86 @@
+//! Packets that are in good order but stand where they do not belong.
+
+use super::{Drop, Rule, Severity, Tally};
+use crate::decode::DisguiseKind;
+
+pub(super) const RULES: &[Rule] = &[
+    Rule {
+        id: "ethernet-on-l3-device",
+        severity: Severity::Error,
+        claims: |drop| {
+            disguised(drop, DisguiseKind::EthernetFrame).filter(|_| drop.on_layer3_device())
+        },
+        counters: &[
+            "IpInHdrErrors",
+            "IpExtInCsumErrors",
+            "IpExtInTruncatedPkts",
+            "Ip6InHdrErrors",
+        ],
+        fault: |tally| format!("the bytes are an {}, not an IP header", tally.example),
+        evidence: |tally| tally.faults.clone(),
+        remedy: |tally| {
+            let device = device(tally, "the device");
+            let strip = if tally.tagged == 0 {
+                format!(
+                    "strip the 14-byte MAC header before redirecting to {device}, or make the device a TAP"
+                )
+            } else {
+                format!(
+                    "strip the MAC header and its VLAN tag (18 bytes) before redirecting to {device}, or make the \
+                     device a TAP"
+                )
+            };
+            vec![
+                strip,
+                format!(
+                    "find the sender: `bpftool net`, `tc filter show dev {device} ingress`, or the process \
+                         that writes to {device}"
+                ),
+            ]
+        },
+    },
+    Rule {
+        id: "packet-info-left-on",
+        severity: Severity::Error,
+        claims: |drop| disguised(drop, DisguiseKind::PacketInfo),
+        counters: &["IpInHdrErrors", "IpExtInCsumErrors", "Ip6InHdrErrors"],
+        fault: |_| {
+            "the IP header stands four bytes too late, behind the packet-info header of a tun device".to_owned()
+        },
+        evidence: |tally| tally.faults.clone(),
+        remedy: |tally| {
+            vec![format!(
+                "open {} with IFF_NO_PI, or let the program that writes to it leave out the 4-byte header",
+                device(tally, "the tun device")
+            )]
+        },
+    },
+    Rule {
+        id: "ip-on-ethernet-device",
+        severity: Severity::Error,
+        claims: |drop| disguised(drop, DisguiseKind::BareIp),
+        counters: &["rx_dropped"],
+        fault: |_| {
+            "the bytes start with an IP header where an Ethernet header should be".to_owned()
+        },
+        evidence: |tally| tally.faults.clone(),
+        remedy: |tally| {
+            vec![format!(
+                "put a MAC header before the packet when redirecting to {}, or make the device a TUN",
+                device(tally, "the device")
+            )]
+        },
+    },
+];
+
+fn disguised(drop: &Drop<'_>, kind: DisguiseKind) -> Option<f32> {
+    let disguise = drop.packet.disguise.as_ref()?;
+    (disguise.kind == kind).then_some(disguise.confidence)
+}
+
+fn device<'a>(tally: &'a Tally, unknown: &'a str) -> &'a str {
+    match (tally.interfaces.first(), tally.interfaces.len()) {
+        (Some(name), 1) => name,
+        _ => unknown,
+    }
+}

@@ -1,0 +1,96 @@
+//! Values that clap has no parser for. An error says what would be right.
+
+use std::time::Duration;
+
+/// A time such as `10s`, `1.5s`, `500ms`, `5m` or `1h`; a bare number is seconds.
+pub(super) fn duration(text: &str) -> Result<Duration, String> {
+    let wrong = || format!("'{text}' is no time: write 10s, 500ms, 5m or 1h");
+    let digits = text
+        .find(|c: char| !c.is_ascii_digit() && c != '.')
+        .unwrap_or(text.len());
+    let (number, unit) = text.split_at(digits);
+    let number: f64 = number.parse().map_err(|_| wrong())?;
+    let seconds = match unit {
+        "ms" => 0.001,
+        "" | "s" => 1.0,
+        "m" | "min" => 60.0,
+        "h" => 3600.0,
+        _ => return Err(wrong()),
+    };
+    let duration = Duration::try_from_secs_f64(number * seconds).map_err(|_| wrong())?;
+    if duration.is_zero() {
+        Err(format!("'{text}' is no time at all"))
+    } else {
+        Ok(duration)
+    }
+}
+
+/// A ring size such as `16M`: the kernel wants a power of two of whole pages.
+pub(super) fn ring_size(text: &str) -> Result<u32, String> {
+    let wrong =
+        || format!("'{text}' is no buffer size: write a power of two from 64K to 1G, such as 16M");
+    let digits = text
+        .find(|c: char| !c.is_ascii_digit())
+        .unwrap_or(text.len());
+    let (number, unit) = text.split_at(digits);
+    let shift = match unit.to_ascii_uppercase().as_str() {
+        "" | "B" => 0,
+        "K" | "KB" | "KIB" => 10,
+        "M" | "MB" | "MIB" => 20,
+        "G" | "GB" | "GIB" => 30,
+        _ => return Err(wrong()),
+    };
+    let size = number
+        .parse::<u64>()
+        .ok()
+        .and_then(|number| number.checked_mul(1 << shift))
+        .filter(|size| size.is_power_of_two() && (1 << 16..=1 << 30).contains(size))
+        .ok_or_else(wrong)?;
+    u32::try_from(size).map_err(|_| wrong())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{duration, ring_size};
+    use std::time::Duration;
+
+    #[test]
+    fn times_have_units() {
+        assert_eq!(duration("10"), Ok(Duration::from_secs(10)));
+        assert_eq!(duration("1.5s"), Ok(Duration::from_millis(1500)));
+        assert_eq!(duration("500ms"), Ok(Duration::from_millis(500)));
+        assert_eq!(duration("2m"), Ok(Duration::from_secs(120)));
+        for wrong in [
+            "",
+            "s",
+            "10x",
+            "-1s",
+            "0",
+            "0ms",
+            "1e9h",
+            "..",
+            "99999999999999999999h",
+        ] {
+            assert!(duration(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn ring_sizes_are_powers_of_two() {
+        assert_eq!(ring_size("16M"), Ok(16 << 20));
+        assert_eq!(ring_size("64k"), Ok(64 << 10));
+        assert_eq!(ring_size("1G"), Ok(1 << 30));
+        for wrong in [
+            "",
+            "M",
+            "15M",
+            "2G",
+            "4K",
+            "16T",
+            "99999999999999999999G",
+            "-1",
+        ] {
+            assert!(ring_size(wrong).is_err(), "{wrong}");
+        }
+    }
+}

@@ -1,0 +1,146 @@
+//! `netdiag drops`: dropped packets, malformed headers included, live.
+
+use super::observe::{self, Request};
+use crate::{
+    analysis::filter::PacketFilter,
+    cli::{DropsArgs, MOST_REASONS},
+    kernel::{
+        self,
+        btf::KernelBtf,
+        device,
+        netns::{self, Netns},
+        session::{self, Config},
+    },
+    render::{self, Diagnostics, Output, Style},
+};
+use anyhow::{Context, bail};
+use netdiag_common::{IFNAMSIZ, NetnsId};
+use std::process::ExitCode;
+
+/// A run with `--require-complete` that lost an event.
+const INCOMPLETE: u8 = 3;
+
+pub(super) fn run(
+    args: &DropsArgs,
+    output: Output,
+    diagnostics: &Diagnostics,
+) -> anyhow::Result<ExitCode> {
+    let btf = session::choose_btf(args.btf.as_ref())?;
+    let netns = args.netns.as_deref().map(netns::resolve).transpose()?;
+    if let Some(iface) = &args.iface {
+        check_iface(iface, netns)?;
+    }
+    let request = Request {
+        command: "drops",
+        config: Config {
+            netns,
+            ifname: args.iface.clone(),
+            reasons: reasons(&args.reason, btf.as_ref())?,
+            snaplen: args.snaplen,
+            ring_bytes: args.buffer_size,
+            header_check: !args.no_header_check,
+        },
+        btf: btf.as_ref(),
+        filter: PacketFilter {
+            hosts: args.host.clone(),
+            ports: args.port.clone(),
+        },
+        duration: args.duration,
+        count: args.count,
+    };
+    let style = match (args.json, args.each) {
+        (true, _) => Style::Json { hex: args.hex },
+        (false, true) => Style::Each,
+        (false, false) => Style::Groups,
+    };
+    let mut view = render::view(style, output, diagnostics);
+    let report = observe::run(
+        &request,
+        &mut *view,
+        diagnostics,
+        || {},
+        std::future::pending(),
+    )?;
+    if args.require_complete && report.ledger.lost > 0 {
+        return Ok(ExitCode::from(INCOMPLETE));
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The kernel's numbers for the reasons that the user named.
+fn reasons(names: &[String], btf: Option<&KernelBtf>) -> anyhow::Result<Vec<u32>> {
+    if names.is_empty() {
+        return Ok(Vec::new());
+    }
+    if names.len() > MOST_REASONS {
+        bail!(
+            "--reason was given {} times; {MOST_REASONS} are possible",
+            names.len()
+        );
+    }
+    let known = session::reasons(btf);
+    if !known.known() {
+        bail!(
+            "kernel {} gives no drop reasons (they came with 5.17): leave out --reason; the place tells the cause",
+            kernel::release()
+        );
+    }
+    names
+        .iter()
+        .map(|name| {
+            known.value(name).with_context(|| {
+                let all: Vec<_> = known.names().collect();
+                format!(
+                    "kernel {} has no drop reason {name}; it has: {}",
+                    kernel::release(),
+                    all.join(" ")
+                )
+            })
+        })
+        .collect()
+}
+
+/// A device that does not exist gives no packet, and a user with a typing error would wait for it.
+fn check_iface(name: &str, only: Option<NetnsId>) -> anyhow::Result<()> {
+    if name.is_empty() || name.len() >= IFNAMSIZ {
+        bail!(
+            "--iface {name:?}: a device name has 1 to {} bytes",
+            IFNAMSIZ - 1
+        );
+    }
+    let namespaces = netns::list()?;
+    let mut unreadable = Vec::new();
+    let mut seen = Vec::new();
+    for namespace in namespaces
+        .iter()
+        .filter(|found| only.is_none_or(|only| found.id == only))
+    {
+        match devices(namespace) {
+            Ok(devices) if devices.iter().any(|device| device == name) => return Ok(()),
+            Ok(devices) => seen.extend(devices),
+            Err(error) => unreadable.push(format!("{}: {error:#}", namespace.name)),
+        }
+    }
+    if !unreadable.is_empty() {
+        bail!(
+            "--iface {name}: found no such device, and could not look everywhere ({}); run it as root",
+            unreadable.join("; ")
+        );
+    }
+    seen.sort();
+    seen.dedup();
+    let place = if only.is_some() {
+        "in that namespace"
+    } else {
+        "in any network namespace"
+    };
+    bail!(
+        "--iface {name}: no such device {place}; there are: {}",
+        seen.join(" ")
+    )
+}
+
+fn devices(namespace: &Netns) -> anyhow::Result<Vec<String>> {
+    let devices = netns::enter(namespace, device::list)??;
+    Ok(devices.into_iter().map(|device| device.name).collect())
+}

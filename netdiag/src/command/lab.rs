@@ -1,0 +1,126 @@
+//! `netdiag lab`: a fault, built in a network namespace of its own, and what netdiag finds.
+
+use super::{
+    observe::{self, Request},
+    replay,
+};
+use crate::{
+    analysis::filter::PacketFilter,
+    cli::{LabAction, LabRunArgs},
+    kernel::session::{self, Config},
+    lab::{self, Bench, Injected, LabError, Scenario},
+    render::{self, Diagnostics, Output, Style},
+};
+use anyhow::{Context, bail};
+use netdiag_common::DEFAULT_SNAPLEN;
+use std::{process::ExitCode, thread, time::Duration};
+use tokio::sync::oneshot;
+
+/// Size of the ring buffer: a lab run is small.
+const RING_BYTES: u32 = 1 << 20;
+
+pub(super) fn run(
+    action: &LabAction,
+    output: Output,
+    diagnostics: &Diagnostics,
+) -> anyhow::Result<ExitCode> {
+    match action {
+        LabAction::List => {
+            render::lab::list(
+                output,
+                lab::all().iter().map(|found| (found.name, found.summary)),
+            )?;
+            Ok(ExitCode::SUCCESS)
+        }
+        LabAction::Run(args) => run_scenario(args, output, diagnostics),
+    }
+}
+
+fn run_scenario(
+    args: &LabRunArgs,
+    output: Output,
+    diagnostics: &Diagnostics,
+) -> anyhow::Result<ExitCode> {
+    let Some(scenario) = lab::find(&args.name) else {
+        let names: Vec<_> = lab::all().iter().map(|scenario| scenario.name).collect();
+        bail!(
+            "there is no scenario {:?}; there are: {}",
+            args.name,
+            names.join(" ")
+        );
+    };
+    let style = match (args.json, args.each) {
+        (true, _) => Style::Json { hex: false },
+        (false, true) => Style::Each,
+        (false, false) => Style::Groups,
+    };
+    let bench = match scenario.prepare() {
+        Ok(bench) => bench,
+        // Still show the product: the same analysis of a bundled capture.
+        Err(error) => return replay::instead(scenario, &error.into(), style, output, diagnostics),
+    };
+    match live(args, scenario, bench, style, &output, diagnostics) {
+        Err(error) if !output.begun() => {
+            replay::instead(scenario, &error, style, output, diagnostics)
+        }
+        other => other,
+    }
+}
+
+fn live(
+    args: &LabRunArgs,
+    scenario: &'static Scenario,
+    mut bench: Bench,
+    style: Style,
+    output: &Output,
+    diagnostics: &Diagnostics,
+) -> anyhow::Result<ExitCode> {
+    let btf = session::choose_btf(None)?;
+    let request = Request {
+        command: "lab",
+        config: Config {
+            netns: Some(bench.netns()),
+            ifname: None,
+            reasons: Vec::new(),
+            snaplen: DEFAULT_SNAPLEN,
+            ring_bytes: RING_BYTES,
+            header_check: !args.no_header_check,
+        },
+        btf: btf.as_ref(),
+        filter: PacketFilter::default(),
+        duration: None,
+        count: None,
+    };
+    let interval = if args.fast {
+        Duration::ZERO
+    } else {
+        scenario.interval
+    };
+    let (finished, until) = oneshot::channel::<()>();
+    let (go, wait) = std::sync::mpsc::channel::<()>();
+    // Injects when the probes are attached; hands the bench back, because its devices purge their queues when they go.
+    let injector = thread::spawn(move || -> (Bench, Option<Result<Injected, LabError>>) {
+        let injected = wait.recv().ok().map(|()| bench.inject(interval));
+        let _ = finished.send(());
+        (bench, injected)
+    });
+    let mut view = render::view(style, output.clone(), diagnostics);
+    view.introduce(scenario.name, scenario.story)?;
+    let begin = move || {
+        let _ = go.send(());
+    };
+    let end = async {
+        let _ = until.await;
+    };
+    let report = observe::run(&request, &mut *view, diagnostics, begin, end);
+    let (bench, injected) = injector
+        .join()
+        .map_err(|_| anyhow::anyhow!("the thread that injects packets panicked"))?;
+    let report = report?;
+    drop(bench);
+    if let Some(injected) = injected {
+        let injected = injected.context("the lab could not send its packets")?;
+        view.injected(injected.packets, report.ledger.reported)?;
+    }
+    Ok(ExitCode::SUCCESS)
+}

@@ -1,0 +1,357 @@
+//! One live run: attach, watch the ring until there is a reason to stop, detach, settle the books.
+//!
+//! Every end is the same: `--duration`, `--count`, Ctrl-C, SIGTERM or the lab's last packet lead to detach, drain,
+//! final counters, summary.
+
+use super::snapshot;
+use crate::{
+    analysis::{
+        counter::{self, Kinds},
+        drops::Drop,
+        filter::PacketFilter,
+        finding::Findings,
+        group::Groups,
+        icmp::EchoTally,
+        ledger::Ledger,
+    },
+    decode::{self, DropEvent},
+    kernel::{
+        self,
+        btf::KernelBtf,
+        clock::WallClock,
+        hook::{Hook, KFREE_SKB},
+        netns::NetnsNames,
+        owner::Owners,
+        privilege,
+        reason::Reasons,
+        ring::{Ring, Wake},
+        session::{Config, Session},
+        symbol::Symbols,
+    },
+    render::{Diagnostics, HeaderChecks, Probe, Progress, Report, Start, View},
+};
+use anyhow::Context;
+use netdiag_common::count as slot;
+use std::{borrow::Cow, future::Future, io, pin::pin, time::Duration};
+use tokio::{
+    signal::unix::{SignalKind, signal},
+    time::{Instant, MissedTickBehavior, interval, sleep},
+};
+
+/// How often the ring is looked at. The kernel side wakes the reader earlier when the ring fills.
+const TICK: Duration = Duration::from_millis(50);
+
+/// How many records are handled before signals and the clock are looked at again.
+const BATCH: usize = 4096;
+
+/// What a run is to do.
+pub(super) struct Request<'a> {
+    /// The subcommand, for the record.
+    pub(super) command: &'static str,
+    /// What the programs are to look at.
+    pub(super) config: Config,
+    /// The kernel's types, where there are any.
+    pub(super) btf: Option<&'a KernelBtf>,
+    /// What user space is to leave out.
+    pub(super) filter: PacketFilter,
+    /// When to stop.
+    pub(super) duration: Option<Duration>,
+    /// After how many packets to stop.
+    pub(super) count: Option<u64>,
+}
+
+/// Runs until one of the request's ends, a signal, or `until`.
+///
+/// # Errors
+/// What kept the run from starting, or its output from being written. Nothing stays attached.
+pub(super) fn run(
+    request: &Request<'_>,
+    view: &mut dyn View,
+    diagnostics: &Diagnostics,
+    started: impl FnOnce(),
+    until: impl Future<Output = ()>,
+) -> anyhow::Result<Report> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .context("cannot start the event loop")?;
+    runtime.block_on(watch(request, view, diagnostics, started, until))
+}
+
+async fn watch(
+    request: &Request<'_>,
+    view: &mut dyn View,
+    diagnostics: &Diagnostics,
+    started: impl FnOnce(),
+    until: impl Future<Output = ()>,
+) -> anyhow::Result<Report> {
+    // Before anything is attached: from here on a signal ends the run in order.
+    let mut interrupt = signal(SignalKind::interrupt()).context("cannot catch SIGINT")?;
+    let mut terminate = signal(SignalKind::terminate()).context("cannot catch SIGTERM")?;
+    let mut hangup = signal(SignalKind::hangup()).context("cannot catch SIGHUP")?;
+
+    let mut session = Session::open(&request.config, request.btf)?;
+    // Freed memory goes back: parsing the kernel's types took more than the whole run will.
+    kernel::trim_memory();
+    for report in session.reports() {
+        diagnostics.verbose(&format!(
+            "{} by {}: {}",
+            report.probe, report.hook, report.state
+        ));
+    }
+
+    // The gate opens before the counters are read, so that what is counted in between has its event.
+    session.open_gate();
+    let began = Instant::now();
+    let before = snapshot::take(request.config.netns)?;
+    diagnostics.problems(&before.problems);
+    if let Err(error) = privilege::drop_to(privilege::Capabilities::AFTER_ATTACH) {
+        diagnostics.warn(&format!("capabilities could not be dropped: {error}"));
+    }
+    let mut ring = session.take_ring().context("the ring is taken already")?;
+    let wake = Wake::new(&ring).context("cannot wait for the ring")?;
+    let probes = session
+        .reports()
+        .iter()
+        .map(|report| Probe {
+            name: report.probe,
+            hook: report.hook.name(),
+            state: report.state.to_string(),
+        })
+        .collect();
+    let start = Start {
+        command: request.command,
+        kernel: kernel::release(),
+        probes,
+    };
+    view.start(&start)?;
+    started();
+
+    let mut observer = Observer::new(request, session.take_reasons(), view);
+    let mut tick = interval(TICK);
+    tick.set_missed_tick_behavior(MissedTickBehavior::Skip);
+    let mut until = pin!(until);
+    let mut deadline = pin!(sleep(request.duration.unwrap_or(Duration::MAX)));
+    let mut more = false;
+    loop {
+        tokio::select! {
+            biased;
+            _ = interrupt.recv() => break,
+            _ = terminate.recv() => break,
+            _ = hangup.recv() => break,
+            () = &mut deadline => break,
+            () = &mut until => break,
+            woken = wake.woken() => woken.context("cannot wait for the ring")?,
+            _ = tick.tick() => {}
+            () = std::future::ready(()), if more => {}
+        }
+        more = observer.drain(&mut ring, BATCH)? == BATCH;
+        if observer.full() {
+            break;
+        }
+        if !more {
+            observer.progress(&session, began.elapsed())?;
+        }
+    }
+
+    session.detach();
+    while observer.drain(&mut ring, BATCH)? > 0 {}
+    let duration = began.elapsed();
+    let after = snapshot::take(request.config.netns)?;
+    diagnostics.problems(&after.problems);
+    let deltas = counter::deltas(&before.counters, &after.counters);
+    let report = observer.settle(&session, &deltas, duration);
+    if !report.ledger.balances() {
+        diagnostics.warn(&format!(
+            "the books do not balance: {:?}; please report this",
+            report.ledger
+        ));
+    }
+    view.end(&report)?;
+    Ok(report)
+}
+
+/// Turns records into drops, and keeps what the end of the run needs.
+struct Observer<'a> {
+    filter: &'a PacketFilter,
+    count: Option<u64>,
+    reasons: Reasons,
+    view: &'a mut dyn View,
+    probe: &'static str,
+    clock: WallClock,
+    symbols: Symbols,
+    owners: Owners,
+    names: NetnsNames,
+    findings: Findings,
+    groups: Groups,
+    kinds: Kinds,
+    echoes: EchoTally,
+    reported: u64,
+    filtered: u64,
+    unreadable: u64,
+}
+
+impl<'a> Observer<'a> {
+    fn new(request: &'a Request<'_>, reasons: Reasons, view: &'a mut dyn View) -> Self {
+        Self {
+            filter: &request.filter,
+            count: request.count,
+            reasons,
+            view,
+            probe: KFREE_SKB,
+            clock: WallClock::now(),
+            symbols: Symbols::default(),
+            owners: Owners::new(),
+            names: NetnsNames::new(),
+            findings: Findings::default(),
+            groups: Groups::default(),
+            kinds: Kinds::default(),
+            echoes: EchoTally::default(),
+            reported: 0,
+            filtered: 0,
+            unreadable: 0,
+        }
+    }
+
+    /// Whether as many packets were reported as the user wanted.
+    fn full(&self) -> bool {
+        self.count.is_some_and(|count| self.reported >= count)
+    }
+
+    /// Handles what waits in the ring, up to `limit` records; tells how many there were.
+    fn drain(&mut self, ring: &mut Ring, limit: usize) -> io::Result<usize> {
+        let mut result = Ok(());
+        let handled = ring.drain(limit, |record| {
+            if result.is_ok() {
+                result = self.record(record);
+            }
+        });
+        result.map(|()| handled)
+    }
+
+    fn record(&mut self, record: &[u8]) -> io::Result<()> {
+        let Ok(event) = decode::drop_record(record) else {
+            self.unreadable += 1;
+            return Ok(());
+        };
+        let packet = decode::decode(&event.frame);
+        let place = self.symbols.place(event.location);
+        let owner = event
+            .socket_inode
+            .and_then(|inode| self.owners.lookup(inode));
+        let cgroup = event.cgroup_id.and_then(|id| self.owners.cgroup_path(id));
+        let drop = Drop {
+            time_ns: self.clock.unix_ns(event.time_ns),
+            reason: reason(&self.reasons, &event),
+            location: &place.text,
+            function: place.function.as_deref(),
+            netns: event.netns,
+            ifindex: event.ifindex,
+            ifname: Some(&*event.ifname).filter(|name| !name.is_empty()),
+            dev_type: event.dev_type,
+            cpu: event.cpu,
+            owner: owner.as_ref().map(|owner| (owner.pid, owner.comm.as_str())),
+            cgroup_id: event.cgroup_id,
+            cgroup: cgroup.as_deref(),
+            uid: event.uid,
+            header_check: event.header_check,
+            bytes: event.frame.bytes,
+            packet: &packet,
+        };
+        // The counters rise for every drop, whatever the user wants to see of them.
+        self.kinds.observe(&drop.facts());
+        if self.full() || !self.filter.admits(&packet) {
+            self.filtered += 1;
+            return Ok(());
+        }
+        self.reported += 1;
+        self.echoes.observe(&packet);
+        let finding = self.findings.observe(&drop);
+        self.groups.observe(&drop, finding);
+        self.view.drop(&drop, self.probe, finding)
+    }
+
+    fn progress(&mut self, session: &Session, elapsed: Duration) -> io::Result<()> {
+        let totals = session.totals();
+        let progress = Progress {
+            elapsed,
+            reported: self.reported,
+            lost: totals[slot::DROPS_LOST] + session.missed() + self.unreadable,
+        };
+        self.view.progress(&progress)
+    }
+
+    /// The books, after everything is detached and drained.
+    fn settle(self, session: &Session, deltas: &[counter::Delta], duration: Duration) -> Report {
+        let totals = session.totals();
+        let missed = session.missed();
+        let ledger = Ledger {
+            seen: totals[slot::DROPS_SEEN] + missed,
+            reported: self.reported,
+            filtered: totals[slot::DROPS_FILTERED] + self.filtered,
+            // Nothing is sampled yet.
+            sampled_out: 0,
+            lost: totals[slot::DROPS_LOST] + missed + self.unreadable,
+        };
+        let hooked = |probe: &str| {
+            session
+                .rung(probe)
+                .is_some_and(|hook| hook != Hook::Deduced)
+        };
+        let arrivals =
+            |probe, slot: usize| hooked(probe).then(|| totals.get(slot).copied().unwrap_or(0));
+        let echoes = self.echoes.finish(
+            [
+                arrivals("icmp_rcv", slot::ICMP_ECHO_REQUESTS),
+                arrivals("icmpv6_rcv", slot::ICMP6_ECHO_REQUESTS),
+            ],
+            deltas,
+        );
+        let check = |probe: &'static str, calls: usize| {
+            let value = |offset: usize| totals.get(calls + offset).copied().unwrap_or(0);
+            hooked(probe).then(|| HeaderChecks {
+                probe,
+                calls: value(0),
+                refused: value(1),
+                malformed: value(2),
+                accepted: value(3),
+            })
+        };
+        let mut names = self.names;
+        let counters = self.kinds.correlate(deltas);
+        let namespaces = counters
+            .iter()
+            .filter_map(|counter| counter.key.netns)
+            .chain(
+                self.groups
+                    .sorted()
+                    .iter()
+                    .filter_map(|group| group.key.netns),
+            )
+            .map(|id| (id, names.name(id)))
+            .collect();
+        Report {
+            duration,
+            ledger,
+            findings: self.findings.finish(&counters),
+            groups: self.groups,
+            counters,
+            namespaces,
+            echoes,
+            header_checks: [
+                check("ip_rcv_core", slot::IP4_CALLS),
+                check("ip6_rcv_core", slot::IP6_CALLS),
+            ],
+            check_ns: totals[slot::CHECK_NS].checked_div(totals[slot::CHECK_TIMED]),
+        }
+    }
+}
+
+fn reason<'a>(reasons: &'a Reasons, event: &DropEvent<'_>) -> Option<Cow<'a, str>> {
+    let value = event.reason?;
+    Some(match reasons.name(value) {
+        Some(name) => Cow::Borrowed(name),
+        // A reason that this kernel's types do not name: a module's, loaded without them.
+        None => Cow::Owned(format!("reason {value:#x}")),
+    })
+}

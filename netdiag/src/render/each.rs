@@ -1,0 +1,130 @@
+//! One line a packet, as they come.
+
+use super::{
+    Diagnostics, Output, Progress, Report, Start, View,
+    summary::{self, Clock},
+    text::{self, Paint, plain},
+};
+use crate::analysis::drops::Drop;
+use comfy_table::{ColumnConstraint, Table, Width};
+use indicatif::ProgressBar;
+use std::io;
+
+/// Columns before the packet, with what they need at least: time, device, reason, place.
+const WIDTHS: [u16; 4] = [14, 10, 17, 24];
+/// The same, where the terminal has fewer than [`WIDE`] columns.
+const NARROW_WIDTHS: [u16; 4] = [10, 8, 14, 16];
+/// From here on there is room for whole places beside the packet.
+const WIDE: u16 = 120;
+/// The packet's column is never narrower.
+const PACKET: u16 = 20;
+
+/// One line a packet, fitted to the terminal.
+pub(super) struct EachView {
+    output: Output,
+    paint: Paint,
+    spinner: ProgressBar,
+    clock: Clock,
+    /// The terminal's width; `None` off a terminal, where nothing is cut.
+    width: Option<u16>,
+}
+
+impl EachView {
+    pub(super) fn new(output: Output, diagnostics: &Diagnostics) -> Self {
+        let terminal = output.is_terminal();
+        // A spinner between lines on the same terminal would only flicker.
+        let spinner = if terminal {
+            ProgressBar::hidden()
+        } else {
+            diagnostics.spinner()
+        };
+        let width = Table::new().width().filter(|_| terminal);
+        Self {
+            paint: Paint::new(terminal),
+            output,
+            spinner,
+            clock: Clock::default(),
+            width,
+        }
+    }
+
+    fn row(&self, cells: [&str; 5]) -> io::Result<()> {
+        let Some(width) = self.width else {
+            return self.output.line(&plain(&cells.join("  ")));
+        };
+        let widths = if width < WIDE { NARROW_WIDTHS } else { WIDTHS };
+        let rest = width.saturating_sub(widths.iter().sum()).max(PACKET);
+        let mut table = text::table();
+        let mut row = comfy_table::Row::from(cells.map(text::cell));
+        row.max_height(1);
+        table.add_row(row);
+        for (index, width) in widths.into_iter().chain([rest]).enumerate() {
+            if let Some(column) = table.column_mut(index) {
+                column.set_constraint(ColumnConstraint::Absolute(Width::Fixed(width)));
+                column.set_padding((0, 1));
+            }
+        }
+        self.output.line(&text::lines(&table))
+    }
+}
+
+impl View for EachView {
+    fn introduce(&mut self, name: &str, story: &str) -> io::Result<()> {
+        summary::introduce(&self.output, self.paint, name, story)
+    }
+
+    fn not_live(&mut self, why: &str, origin: &str) -> io::Result<()> {
+        summary::not_live(&self.output, self.paint, why, origin)
+    }
+
+    fn start(&mut self, _start: &Start) -> io::Result<()> {
+        self.row(["TIME", "DEVICE", "REASON", "PLACE", "PACKET"])?;
+        self.output.flush()
+    }
+
+    fn drop(
+        &mut self,
+        drop: &Drop<'_>,
+        _probe: &str,
+        _finding: Option<&'static str>,
+    ) -> io::Result<()> {
+        let narrow = self.width.is_some_and(|width| width < WIDE);
+        let time = self
+            .clock
+            .time_of_day(drop.time_ns, if narrow { 0 } else { 3 });
+        let place = if narrow {
+            drop.function.unwrap_or(drop.location)
+        } else {
+            drop.location
+        };
+        let packet = match drop.packet.to_string() {
+            // The kernel's classic tracepoint has no packet.
+            text if drop.packet.caplen == 0 && drop.packet.ip.is_none() => {
+                format!("{text} (no bytes)")
+            }
+            text => text,
+        };
+        self.row([
+            &time,
+            drop.ifname.unwrap_or("-"),
+            drop.reason.as_deref().unwrap_or("-"),
+            place,
+            &packet,
+        ])
+    }
+
+    fn progress(&mut self, progress: &Progress) -> io::Result<()> {
+        self.spinner.set_message(summary::waiting(progress));
+        self.output.flush()
+    }
+
+    fn end(&mut self, report: &Report) -> io::Result<()> {
+        self.spinner.finish_and_clear();
+        summary::conclusions(&self.output, self.paint, report)?;
+        self.output.flush()
+    }
+
+    fn injected(&mut self, packets: u64, reported: u64) -> io::Result<()> {
+        summary::injected(&self.output, packets, reported)
+    }
+}

@@ -1,0 +1,131 @@
+//! Drops that are the same, together, when the run is over.
+
+use super::{
+    Diagnostics, Output, Progress, Report, Start, View, summary,
+    text::{self, Paint, cell, plain},
+};
+use crate::analysis::{drops::Drop, group::Group};
+use comfy_table::{CellAlignment, Table};
+use indicatif::ProgressBar;
+use std::io;
+
+/// The live count while it waits, the groups at the end.
+pub(super) struct GroupsView {
+    output: Output,
+    paint: Paint,
+    spinner: ProgressBar,
+}
+
+impl GroupsView {
+    pub(super) fn new(output: Output, diagnostics: &Diagnostics) -> Self {
+        Self {
+            paint: Paint::new(output.is_terminal()),
+            output,
+            spinner: diagnostics.spinner(),
+        }
+    }
+}
+
+impl View for GroupsView {
+    fn introduce(&mut self, name: &str, story: &str) -> io::Result<()> {
+        summary::introduce(&self.output, self.paint, name, story)
+    }
+
+    fn not_live(&mut self, why: &str, origin: &str) -> io::Result<()> {
+        summary::not_live(&self.output, self.paint, why, origin)
+    }
+
+    fn start(&mut self, _start: &Start) -> io::Result<()> {
+        self.spinner
+            .set_message("waiting for drops; Ctrl-C ends and sums up");
+        Ok(())
+    }
+
+    fn drop(
+        &mut self,
+        _drop: &Drop<'_>,
+        _probe: &str,
+        _finding: Option<&'static str>,
+    ) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn progress(&mut self, progress: &Progress) -> io::Result<()> {
+        self.spinner.set_message(summary::waiting(progress));
+        Ok(())
+    }
+
+    fn end(&mut self, report: &Report) -> io::Result<()> {
+        self.spinner.finish_and_clear();
+        let groups = report.groups.sorted();
+        if !groups.is_empty() {
+            self.output.line(&text::lines(&table(report, &groups)))?;
+            self.output.line("")?;
+            self.output.line(&self.paint.bold("One of each"))?;
+            let examples = groups
+                .iter()
+                .enumerate()
+                .map(|(index, group)| (format!("{}", index + 1), group.example.clone()));
+            let examples: Vec<_> = examples.collect();
+            let rows = examples
+                .iter()
+                .map(|(index, text)| (index.as_str(), text.clone()));
+            self.output.line(&text::paragraphs(rows))?;
+        }
+        if report.groups.overflow() > 0 {
+            let text = format!(
+                "{} more packets of still other kinds",
+                report.groups.overflow()
+            );
+            self.output.line(&plain(&text))?;
+        }
+        summary::conclusions(&self.output, self.paint, report)?;
+        self.output.flush()
+    }
+
+    fn injected(&mut self, packets: u64, reported: u64) -> io::Result<()> {
+        summary::injected(&self.output, packets, reported)
+    }
+}
+
+fn table(report: &Report, groups: &[&Group]) -> Table {
+    let mut table = text::table();
+    table.set_header([
+        "#",
+        "PACKETS",
+        "PER S",
+        "REASON",
+        "PLACE",
+        "DEVICE",
+        "NAMESPACE",
+    ]);
+    let seconds = report.duration.as_secs_f64().max(0.001);
+    for (index, group) in groups.iter().enumerate() {
+        #[expect(clippy::cast_precision_loss, reason = "a rate with one digit")]
+        let rate = group.count as f64 / seconds;
+        table.add_row([
+            cell(format!("{}", index + 1)),
+            cell(group.count.to_string()),
+            cell(format!("{rate:.1}")),
+            cell(or_dash(&group.key.reason)),
+            cell(&group.key.location),
+            cell(or_dash(&group.key.ifname)),
+            cell(
+                group
+                    .key
+                    .netns
+                    .map_or_else(|| "-".to_owned(), |id| report.namespace(id)),
+            ),
+        ]);
+    }
+    for index in 0..3 {
+        if let Some(column) = table.column_mut(index) {
+            column.set_cell_alignment(CellAlignment::Right);
+        }
+    }
+    table
+}
+
+fn or_dash(text: &str) -> &str {
+    if text.is_empty() { "-" } else { text }
+}

@@ -1,0 +1,352 @@
+//! JSON lines: the contract with scripts, dashboards and tests.
+
+use super::{Output, Progress, Report, Start, View};
+use crate::{
+    analysis::{
+        drops::Drop,
+        finding::Finding,
+        icmp::{Arrival, Echoes},
+        ledger::Ledger,
+    },
+    decode::{Packet, device_type_name},
+};
+use jiff::Timestamp;
+use serde::{Serialize, Serializer};
+use std::{borrow::Cow, fmt, io, net::IpAddr};
+
+/// One object a line, flushed when nothing waits.
+pub(super) struct JsonView {
+    output: Output,
+    hex: bool,
+}
+
+impl JsonView {
+    pub(super) fn new(output: Output, hex: bool) -> Self {
+        Self { output, hex }
+    }
+
+    fn line(&self, value: &impl Serialize) -> io::Result<()> {
+        self.output.write(|mut writer| {
+            serde_json::to_writer(&mut writer, value).map_err(io::Error::from)?;
+            writer.write_all(b"\n")
+        })
+    }
+}
+
+impl View for JsonView {
+    fn introduce(&mut self, _name: &str, _story: &str) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn not_live(&mut self, why: &str, origin: &str) -> io::Result<()> {
+        self.line(&NotLive {
+            kind: "not_live",
+            why,
+            origin,
+        })
+    }
+
+    fn start(&mut self, start: &Start) -> io::Result<()> {
+        let probes = start.probes.iter();
+        self.line(&StartLine {
+            kind: "start",
+            version: env!("CARGO_PKG_VERSION"),
+            kernel: &start.kernel,
+            command: start.command,
+            probes: probes
+                .map(|probe| ProbeLine {
+                    name: probe.name,
+                    hook: probe.hook,
+                    state: &probe.state,
+                })
+                .collect(),
+        })?;
+        self.output.flush()
+    }
+
+    fn drop(
+        &mut self,
+        drop: &Drop<'_>,
+        probe: &str,
+        finding: Option<&'static str>,
+    ) -> io::Result<()> {
+        self.line(&DropLine {
+            kind: "drop",
+            time: Time(drop.time_ns),
+            reason: drop.reason.as_deref(),
+            location: drop.location,
+            probe,
+            netns: drop.netns.map(|netns| netns.0),
+            ifindex: drop.ifindex,
+            ifname: drop.ifname,
+            dev_type: drop.dev_type.map(device_type_name),
+            cpu: drop.cpu,
+            pid: drop.owner.map(|(pid, _)| pid),
+            comm: drop.owner.map(|(_, comm)| comm),
+            cgroup: drop.cgroup,
+            cgroup_id: drop.cgroup_id,
+            uid: drop.uid,
+            len: drop.packet.len,
+            packet: PacketLine::new(drop, self.hex),
+            header_check: drop.header_check.names().collect(),
+            finding,
+        })
+    }
+
+    fn progress(&mut self, _progress: &Progress) -> io::Result<()> {
+        self.output.flush()
+    }
+
+    fn end(&mut self, report: &Report) -> io::Result<()> {
+        for finding in &report.findings {
+            self.line(&FindingLine {
+                kind: "finding",
+                finding,
+            })?;
+        }
+        let counters = report.counters.iter();
+        let checks = report.header_checks.iter().flatten();
+        self.line(&SummaryLine {
+            kind: "summary",
+            duration_us: u64::try_from(report.duration.as_micros()).unwrap_or(u64::MAX),
+            ledger: report.ledger,
+            counters: counters
+                .map(|counter| CounterLine {
+                    name: &counter.key.name,
+                    ifname: counter.key.ifname.as_deref(),
+                    netns: counter.key.netns.map(|netns| netns.0),
+                    delta: counter.delta,
+                    explained: counter.explained,
+                })
+                .collect(),
+            icmp: EchoLine::new(&report.echoes[0]),
+            icmp6: EchoLine::new(&report.echoes[1]),
+            header_checks: checks
+                .map(|check| CheckLine {
+                    name: check.probe,
+                    calls: check.calls,
+                    refused: check.refused,
+                    malformed: check.malformed,
+                    accepted: check.accepted,
+                })
+                .collect(),
+            header_check_ns: report.check_ns,
+        })?;
+        self.output.flush()
+    }
+
+    fn injected(&mut self, _packets: u64, _reported: u64) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+#[derive(Serialize)]
+struct NotLive<'a> {
+    kind: &'static str,
+    why: &'a str,
+    origin: &'a str,
+}
+
+#[derive(Serialize)]
+struct StartLine<'a> {
+    kind: &'static str,
+    version: &'static str,
+    kernel: &'a str,
+    command: &'static str,
+    probes: Vec<ProbeLine<'a>>,
+}
+
+#[derive(Serialize)]
+struct ProbeLine<'a> {
+    name: &'a str,
+    hook: &'a str,
+    state: &'a str,
+}
+
+#[derive(Serialize)]
+struct DropLine<'a> {
+    kind: &'static str,
+    time: Time,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<&'a str>,
+    location: &'a str,
+    probe: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    netns: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ifindex: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ifname: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    dev_type: Option<Cow<'static, str>>,
+    cpu: u32,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pid: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    comm: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cgroup: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cgroup_id: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    uid: Option<u32>,
+    len: usize,
+    packet: PacketLine<'a>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    header_check: Vec<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    finding: Option<&'static str>,
+}
+
+/// The packet as what it probably is; `malformed` says how it is not.
+#[derive(Serialize)]
+struct PacketLine<'a> {
+    protocol: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    src: Option<IpAddr>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    dst: Option<IpAddr>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ip_proto: Option<Cow<'static, str>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    sport: Option<u16>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    dport: Option<u16>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tcp_flags: Option<Shown<crate::decode::TcpFlags>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    icmp_type: Option<u8>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    eth_src: Option<Shown<crate::decode::MacAddr>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    eth_dst: Option<Shown<crate::decode::MacAddr>>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    vlans: Vec<u16>,
+    caplen: usize,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    malformed: Vec<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    hex: Option<Hex<'a>>,
+}
+
+impl<'a> PacketLine<'a> {
+    fn new(drop: &Drop<'a>, hex: bool) -> Self {
+        let whole: &Packet = drop.packet;
+        let packet = whole.probable();
+        Self {
+            protocol: packet.protocol.name(),
+            src: packet.src(),
+            dst: packet.dst(),
+            ip_proto: packet.ip_proto().map(crate::decode::IpProto::name),
+            sport: packet.sport(),
+            dport: packet.dport(),
+            tcp_flags: packet.tcp_flags().map(Shown),
+            icmp_type: packet.icmp_type(),
+            eth_src: packet.link.map(|link| Shown(link.source)),
+            eth_dst: packet.link.map(|link| Shown(link.destination)),
+            vlans: packet.vlans.ids().collect(),
+            caplen: whole.caplen,
+            malformed: whole.faults().map(|fault| fault.kind.name()).collect(),
+            hex: hex.then_some(Hex(drop.bytes)),
+        }
+    }
+}
+
+#[derive(Serialize)]
+struct FindingLine<'a> {
+    kind: &'static str,
+    #[serde(flatten)]
+    finding: &'a Finding,
+}
+
+#[derive(Serialize)]
+struct SummaryLine<'a> {
+    kind: &'static str,
+    duration_us: u64,
+    ledger: Ledger,
+    counters: Vec<CounterLine<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    icmp: Option<EchoLine>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    icmp6: Option<EchoLine>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    header_checks: Vec<CheckLine>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    header_check_ns: Option<u64>,
+}
+
+#[derive(Serialize)]
+struct CounterLine<'a> {
+    name: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ifname: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    netns: Option<u32>,
+    delta: u64,
+    explained: u64,
+}
+
+#[derive(Serialize)]
+struct EchoLine {
+    requests_dropped: u64,
+    requests_received: u64,
+    received_by: &'static str,
+    replies_sent: u64,
+}
+
+impl EchoLine {
+    fn new(echoes: &Echoes) -> Option<Self> {
+        echoes.any().then(|| Self {
+            requests_dropped: echoes.dropped,
+            requests_received: echoes.received.count(),
+            received_by: match echoes.received {
+                Arrival::Hooked(_) => "hook",
+                Arrival::Counted(_) => "counter",
+            },
+            replies_sent: echoes.replied,
+        })
+    }
+}
+
+#[derive(Serialize)]
+struct CheckLine {
+    name: &'static str,
+    calls: u64,
+    refused: u64,
+    malformed: u64,
+    accepted: u64,
+}
+
+/// RFC 3339, UTC, nine digits.
+struct Time(i128);
+
+impl Serialize for Time {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let time = Timestamp::from_nanosecond(self.0).unwrap_or(Timestamp::UNIX_EPOCH);
+        serializer.collect_str(&format_args!("{time:.9}"))
+    }
+}
+
+/// A value that is text in JSON.
+struct Shown<T>(T);
+
+impl<T: fmt::Display> Serialize for Shown<T> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(&self.0)
+    }
+}
+
+/// Bytes as two digits each.
+struct Hex<'a>(&'a [u8]);
+
+impl Serialize for Hex<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl fmt::Display for Hex<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}

@@ -1,0 +1,276 @@
+//! What a run came to, in words: findings, echo requests, counters, header checks, the ledger.
+
+use super::{
+    Output, Progress, Report,
+    text::{self, Paint, cell},
+};
+use crate::analysis::{
+    finding::{Finding, Severity},
+    icmp::{Arrival, Echoes},
+};
+use comfy_table::CellAlignment;
+use jiff::Timestamp;
+use std::{collections::BTreeMap, io, time::Duration};
+
+/// What is broken, before a lab scenario runs.
+pub(super) fn introduce(output: &Output, paint: Paint, name: &str, story: &str) -> io::Result<()> {
+    output.line(&paint.bold(&format!("Lab scenario {name}")))?;
+    output.line(&text::paragraphs([("fault", story.to_owned())]))?;
+    output.line("")?;
+    output.flush()
+}
+
+/// What follows is no live run.
+pub(super) fn not_live(output: &Output, paint: Paint, why: &str, origin: &str) -> io::Result<()> {
+    output.line(&paint.yellow("Not live: this is the same analysis of a bundled capture."))?;
+    output.line(&text::paragraphs([
+        ("why", why.to_owned()),
+        ("capture", origin.to_owned()),
+    ]))?;
+    output.line("")
+}
+
+/// After a lab scenario.
+pub(super) fn injected(output: &Output, packets: u64, reported: u64) -> io::Result<()> {
+    output.line(&format!(
+        "Lab: {packets} packets sent, {reported} drops reported. The namespace is gone again."
+    ))?;
+    output.flush()
+}
+
+/// The live count.
+pub(super) fn waiting(progress: &Progress) -> String {
+    let lost = match progress.lost {
+        0 => String::new(),
+        lost => format!(", {lost} lost"),
+    };
+    format!(
+        "{} drops in {}{lost}; Ctrl-C ends and sums up",
+        progress.reported,
+        seconds(progress.elapsed)
+    )
+}
+
+fn seconds(duration: Duration) -> String {
+    format!("{:.1} s", duration.as_secs_f64())
+}
+
+/// Everything after the packets.
+pub(super) fn conclusions(output: &Output, paint: Paint, report: &Report) -> io::Result<()> {
+    if report.ledger.reported == 0 {
+        output.line(&match report.ledger.filtered {
+            0 => format!("Nothing was dropped in {}.", seconds(report.duration)),
+            filtered => format!(
+                "Nothing that you asked for was dropped in {}; {filtered} other drops were left out.",
+                seconds(report.duration)
+            ),
+        })?;
+    }
+    for finding in &report.findings {
+        output.line("")?;
+        self::finding(output, paint, finding)?;
+    }
+    echoes(output, paint, report)?;
+    counters(output, paint, report)?;
+    header_checks(output, paint, report)?;
+    ledger(output, paint, report)
+}
+
+fn finding(output: &Output, paint: Paint, finding: &Finding) -> io::Result<()> {
+    let severity = match finding.severity {
+        Severity::Error => paint.red(finding.severity.name()),
+        Severity::Warning => paint.yellow(finding.severity.name()),
+        Severity::Info => paint.bold(finding.severity.name()),
+    };
+    let sure = format!("{:.0} % sure", finding.confidence * 100.0);
+    output.line(&format!("{severity} {} ({sure})", paint.bold(finding.id)))?;
+    let evidence = finding
+        .evidence
+        .iter()
+        .map(|text| ("evidence", text.clone()));
+    let remedy = finding.remedy.iter().map(|text| ("remedy", text.clone()));
+    let found = [("found", format!("{}.", finding.title))];
+    output.line(&text::paragraphs(
+        found
+            .into_iter()
+            .chain(once_labelled(evidence))
+            .chain(once_labelled(remedy)),
+    ))
+}
+
+/// The label of the first row only.
+fn once_labelled<'a>(
+    rows: impl Iterator<Item = (&'a str, String)>,
+) -> impl Iterator<Item = (&'a str, String)> {
+    rows.enumerate()
+        .map(|(index, (label, text))| (if index == 0 { label } else { "" }, text))
+}
+
+fn echoes(output: &Output, paint: Paint, report: &Report) -> io::Result<()> {
+    for (name, echoes) in ["ICMP", "ICMPv6"].into_iter().zip(&report.echoes) {
+        // Worth a line only where pings got lost or stayed without an answer.
+        if echoes.dropped == 0 && echoes.replied >= echoes.received.count() {
+            continue;
+        }
+        output.line("")?;
+        output.line(&format!(
+            "{} {}",
+            paint.bold(&format!("{name} echo requests:")),
+            echo_account(echoes)
+        ))?;
+    }
+    Ok(())
+}
+
+fn echo_account(echoes: &Echoes) -> String {
+    let received = match echoes.received {
+        Arrival::Hooked(count) => format!("{count} reached the handler"),
+        Arrival::Counted(count) => format!("{count} reached the handler (by its counter)"),
+    };
+    let verdict = match (echoes.received.count(), echoes.replied) {
+        (0, _) if echoes.dropped > 0 => ": never received",
+        (received, 0) if received > 0 => ": received, never answered",
+        (received, replied) if replied < received => ": received, not all answered",
+        _ => "",
+    };
+    format!(
+        "{} in dropped packets, {received}, {} replies sent{verdict}.",
+        echoes.dropped, echoes.replied
+    )
+}
+
+fn counters(output: &Output, paint: Paint, report: &Report) -> io::Result<()> {
+    if report.counters.is_empty() {
+        return Ok(());
+    }
+    output.line("")?;
+    output.line(&paint.bold("Counters that speak of drops"))?;
+    let mut table = text::table();
+    for counter in &report.counters {
+        let name = match &counter.key.ifname {
+            Some(ifname) => format!("{ifname} {}", counter.key.name),
+            None => counter.key.name.clone(),
+        };
+        let verdict = match counter.explained {
+            0 => "not explained by any drop seen".to_owned(),
+            explained if explained == counter.delta => "all explained".to_owned(),
+            explained => format!("{explained} of {} explained", counter.delta),
+        };
+        let namespace = counter
+            .key
+            .netns
+            .map_or_else(|| "the whole host".to_owned(), |id| report.namespace(id));
+        table.add_row([
+            cell(name),
+            cell(format!("+{}", counter.delta)).set_alignment(CellAlignment::Right),
+            cell(verdict),
+            cell(namespace),
+        ]);
+    }
+    output.line(&text::lines(&table))
+}
+
+fn header_checks(output: &Output, paint: Paint, report: &Report) -> io::Result<()> {
+    let checks: Vec<_> = report
+        .header_checks
+        .iter()
+        .flatten()
+        .filter(|check| check.calls > 0)
+        .collect();
+    if checks.is_empty() {
+        return Ok(());
+    }
+    output.line("")?;
+    output.line(&paint.bold("Header check"))?;
+    let rows = checks.iter().map(|check| {
+        let accepted = match check.accepted {
+            0 => String::new(),
+            accepted => format!(" ({accepted} of them accepted by the kernel)"),
+        };
+        (
+            check.probe,
+            format!(
+                "{} calls, {} refused, {} with a malformed header{accepted}",
+                check.calls, check.refused, check.malformed
+            ),
+        )
+    });
+    let price = report.check_ns.map(|ns| {
+        (
+            "price",
+            format!("{ns} ns a packet (sampled); --no-header-check leaves it out"),
+        )
+    });
+    let mut table = text::table();
+    for (label, words) in rows.chain(price) {
+        table.add_row([cell(label), cell(words)]);
+    }
+    output.line(&text::lines(&table))
+}
+
+fn ledger(output: &Output, paint: Paint, report: &Report) -> io::Result<()> {
+    let ledger = &report.ledger;
+    output.line("")?;
+    let text = format!(
+        "{} seen = {} reported + {} filtered + {} sampled out + {} lost, in {}",
+        ledger.seen,
+        ledger.reported,
+        ledger.filtered,
+        ledger.sampled_out,
+        ledger.lost,
+        seconds(report.duration)
+    );
+    output.line(&format!("{} {text}", paint.bold("Ledger:")))?;
+    if ledger.lost > 0 {
+        output.line(&paint.yellow(
+            "Events were lost, so every count above may be too low: a larger --buffer-size, or a filter, helps.",
+        ))?;
+    }
+    Ok(())
+}
+
+/// The time of day, UTC, with the date's part formatted once a second.
+#[derive(Debug, Default)]
+pub(super) struct Clock {
+    known: BTreeMap<i128, String>,
+}
+
+impl Clock {
+    /// `HH:MM:SS` and as many digits of the second.
+    pub(super) fn time_of_day(&mut self, unix_ns: i128, digits: usize) -> String {
+        const SECOND: i128 = 1_000_000_000;
+        let second = unix_ns.div_euclid(SECOND);
+        if !self.known.contains_key(&second) {
+            self.known.clear();
+            let time = Timestamp::from_nanosecond(second * SECOND).unwrap_or(Timestamp::UNIX_EPOCH);
+            let text = time.to_string();
+            let clock = text
+                .split('T')
+                .nth(1)
+                .unwrap_or_default()
+                .trim_end_matches('Z');
+            self.known.insert(second, clock.to_owned());
+        }
+        let clock = self.known.get(&second).map_or("", String::as_str);
+        if digits == 0 {
+            return clock.to_owned();
+        }
+        let fraction = format!("{:09}", unix_ns.rem_euclid(SECOND));
+        format!("{clock}.{}", fraction.get(..digits).unwrap_or(&fraction))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Clock;
+
+    #[test]
+    fn the_time_of_day_is_utc() {
+        let mut clock = Clock::default();
+        assert_eq!(
+            clock.time_of_day(1_700_000_000_123_456_789, 3),
+            "22:13:20.123"
+        );
+        assert_eq!(clock.time_of_day(1_700_000_001_000_000_000, 0), "22:13:21");
+    }
+}

@@ -1,0 +1,109 @@
+//! Text for people: nothing that a terminal would obey, wrapped to its width, colour only where it is wanted.
+
+use comfy_table::{Cell, ColumnConstraint, ContentArrangement, Table, Width, presets::NOTHING};
+use std::borrow::Cow;
+
+/// Text without control characters: packet bytes, names and paths come from strangers.
+pub(super) fn plain(text: &str) -> Cow<'_, str> {
+    let obeyed = |c: char| (c.is_control() && c != '\n') || ('\u{202a}'..='\u{202e}').contains(&c);
+    if text.contains(obeyed) {
+        Cow::Owned(text.replace(obeyed, "\u{fffd}"))
+    } else {
+        Cow::Borrowed(text)
+    }
+}
+
+/// Whether and how to colour.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Paint {
+    on: bool,
+}
+
+impl Paint {
+    /// On a terminal, unless `NO_COLOR` is set.
+    pub(super) fn new(terminal: bool) -> Self {
+        let refused = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+        let dumb = std::env::var_os("TERM").is_some_and(|term| term == "dumb");
+        Self {
+            on: terminal && !refused && !dumb,
+        }
+    }
+
+    pub(super) fn bold(self, text: &str) -> String {
+        self.wrap("1", text)
+    }
+
+    pub(super) fn red(self, text: &str) -> String {
+        self.wrap("1;31", text)
+    }
+
+    pub(super) fn yellow(self, text: &str) -> String {
+        self.wrap("1;33", text)
+    }
+
+    fn wrap(self, code: &str, text: &str) -> String {
+        let text = plain(text);
+        if self.on {
+            format!("\u{1b}[{code}m{text}\u{1b}[0m")
+        } else {
+            text.into_owned()
+        }
+    }
+}
+
+/// A table without lines, as wide as the terminal allows; off a terminal as wide as it needs.
+pub(super) fn table() -> Table {
+    let mut table = Table::new();
+    table.load_style(NOTHING);
+    let arrangement = if table.is_tty() {
+        ContentArrangement::Dynamic
+    } else {
+        ContentArrangement::Disabled
+    };
+    table.set_content_arrangement(arrangement);
+    table
+}
+
+/// A cell of foreign text.
+pub(super) fn cell(text: impl AsRef<str>) -> Cell {
+    Cell::new(plain(text.as_ref()))
+}
+
+/// Labelled paragraphs: labels in a narrow column, texts wrapped beside them.
+pub(super) fn paragraphs<'a>(rows: impl IntoIterator<Item = (&'a str, String)>) -> String {
+    /// The longest label and a space on either side.
+    const LABEL: u16 = 11;
+    let mut table = table();
+    for (label, text) in rows {
+        table.add_row([cell(label), cell(text)]);
+    }
+    if let Some(column) = table.column_mut(0) {
+        column.set_constraint(ColumnConstraint::Absolute(Width::Fixed(LABEL)));
+    }
+    lines(&table)
+}
+
+/// A table as text, without blanks at line ends.
+pub(super) fn lines(table: &Table) -> String {
+    table
+        .to_string()
+        .lines()
+        .map(str::trim_end)
+        .collect::<Vec<_>>()
+        .join("\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::plain;
+
+    #[test]
+    fn nothing_is_left_for_a_terminal_to_obey() {
+        let hostile = "eth0\u{1b}[2J\u{7}\r\u{9b}31m\u{202e}\nnext";
+        let tame = plain(hostile);
+        assert!(tame.chars().all(|c| c == '\n' || !c.is_control()));
+        assert!(!tame.contains('\u{202e}'));
+        assert!(tame.starts_with("eth0") && tame.ends_with("\nnext"));
+        assert_eq!(plain("10.0.0.1 → 10.0.0.2"), "10.0.0.1 → 10.0.0.2");
+    }
+}
