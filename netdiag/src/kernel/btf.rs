@@ -117,10 +117,10 @@ impl KernelBtf {
         let mut current = self.btf.resolve_types_by_name(structure).ok()?.into_iter().find(|found| {
             matches!(found, Type::Struct(found) | Type::Union(found) if !found.members.is_empty())
         })?;
-        let mut bits = 0;
+        let mut bits = 0_u32;
         for name in path.split('.') {
             let (offset, member) = self.member(&current, name, 0)?;
-            bits += offset;
+            bits = offset.checked_add(bits)?;
             current = member;
         }
         bits.is_multiple_of(8).then_some(bits / 8)
@@ -145,7 +145,7 @@ impl KernelBtf {
             if found.is_empty()
                 && let Some((offset, inner)) = self.member(&resolved()?, name, depth + 1)
             {
-                return Some((member.bit_offset() + offset, inner));
+                return Some((member.bit_offset().checked_add(offset)?, inner));
             }
         }
         None
