@@ -29,6 +29,13 @@ pub enum Task {
         #[arg(long)]
         check: bool,
     },
+    /// Cut a kernel's BTF (raw, or .xz) down to what the tests need
+    BtfCut {
+        /// The whole BTF, as /sys/kernel/btf/vmlinux shows it
+        input: PathBuf,
+        /// The file to write, such as netdiag/tests/btf/6.12.btf
+        output: PathBuf,
+    },
     /// Print the digest of the eBPF sources (it needs no toolchain)
     Digest,
     /// Boot Debian's kernels in virtual machines, without installing them

@@ -7,6 +7,7 @@
     reason = "a developer's tool: it talks to the terminal"
 )]
 
+pub mod btf_cut;
 pub mod cli;
 pub mod digest;
 pub mod ebpf;

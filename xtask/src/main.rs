@@ -9,13 +9,16 @@ use std::process::ExitCode;
 use clap::Parser as _;
 use xtask::cli::{Cli, Task};
 use xtask::workspace::Workspace;
-use xtask::{digest, ebpf, matrix, process, test, vm};
+use xtask::{btf_cut, digest, ebpf, matrix, process, test, vm};
 
 fn run(cli: Cli) -> anyhow::Result<ExitCode> {
     process::be_verbose(cli.verbose);
     let workspace = Workspace::find()?;
     match cli.task {
         Task::Ebpf { check } => ebpf::run(&workspace, check),
+        Task::BtfCut { input, output } => {
+            btf_cut::run(&input, &output).map(|()| ExitCode::SUCCESS)
+        }
         Task::Digest => digest::run(&workspace),
         Task::Vm(task) => vm::run_task(&workspace, task),
         Task::Matrix(options) => matrix::run(&workspace, &options),
