@@ -45,6 +45,8 @@ pub enum Task {
     Matrix(MatrixOptions),
     /// Run everything that must pass before a change is merged
     Test(TestOptions),
+    /// Measure `netdiag drops` beside a minimal program of C; needs root
+    Bench(BenchOptions),
 }
 
 /// What to do with the kernels.
@@ -111,4 +113,24 @@ pub struct TestOptions {
     /// Tests that say SKIPPED are no failure
     #[arg(long)]
     pub allow_skips: bool,
+}
+
+/// What to measure.
+#[derive(Debug, Args)]
+pub struct BenchOptions {
+    /// A netdiag that is built already (default: build one, in release)
+    #[arg(long, value_name = "PATH")]
+    pub netdiag: Option<PathBuf>,
+    /// Exit with status 1 if a target is not met
+    #[arg(long)]
+    pub require: bool,
+    /// How many packets make a flood
+    #[arg(long, value_name = "N", default_value_t = 600_000, value_parser = clap::value_parser!(u64).range(1..))]
+    pub packets: u64,
+    /// How often programs are started to see how long it takes
+    #[arg(long, value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..))]
+    pub runs: u32,
+    /// How often the floods are repeated
+    #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..))]
+    pub rounds: u32,
 }

@@ -1,4 +1,4 @@
-//! Everything a person would otherwise type by hand: build the eBPF object, boot a kernel, test.
+//! Everything a person would otherwise type by hand: build the eBPF object, boot a kernel, test, measure.
 //!
 //! A library, so that the tests of other crates can ask for the digest of the eBPF sources.
 #![expect(
@@ -7,6 +7,7 @@
     reason = "a developer's tool: it talks to the terminal"
 )]
 
+pub mod bench;
 pub mod btf_cut;
 pub mod cli;
 pub mod digest;

@@ -1,0 +1,106 @@
+//! `cargo xtask bench`: what `netdiag drops` costs, beside the least that any drop monitor costs, in one run.
+//!
+//! Figures of different machines, kernels or hours say little about each other. So netdiag and a minimal program of C
+//! (`xtask/bench`) take turns under the same flood of packets, and what counts is the ratio.
+
+mod at_rest;
+mod flood;
+mod netdiag;
+mod reference;
+mod report;
+mod subject;
+mod under_load;
+mod watched;
+
+use std::fs;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::thread;
+
+use anyhow::{Result, bail};
+
+use self::flood::Namespace;
+use self::report::Report;
+use self::subject::Bench;
+use crate::cli::BenchOptions;
+use crate::process;
+use crate::requirement::is_root;
+use crate::workspace::Workspace;
+
+/// `cargo xtask bench`.
+///
+/// # Errors
+/// Not root, or the programs cannot be built. What cannot be measured is shown after the table, with exit status 1.
+pub fn run(workspace: &Workspace, options: &BenchOptions) -> Result<ExitCode> {
+    if !is_root() {
+        bail!("the measurements load eBPF programs and make a network namespace: run as root");
+    }
+    let netdiag = match &options.netdiag {
+        Some(path) => path.clone(),
+        None => build_netdiag(workspace)?,
+    };
+    let reference = reference::build(workspace)?;
+    let scratch = workspace.target_dir("bench")?;
+    let bench = Bench {
+        netdiag: &netdiag,
+        reference: &reference,
+        scratch: &scratch,
+        packets: options.packets,
+    };
+    println!("{}", environment());
+    let mut report = Report::default();
+    bench.startup(options.runs, &mut report);
+    bench.memory(&mut report);
+    let namespace = Namespace::new()?;
+    bench.floods(&namespace, options.rounds, &mut report);
+    bench.run_time(&namespace, options.rounds, &mut report);
+    drop(namespace);
+    println!("{}", report.table());
+    println!("load at the end {}", load());
+    for (what, why) in report.failures() {
+        println!("not measured: {what}: {why}");
+    }
+    if report.unmet() > 0 {
+        println!("targets not met: {}", report.unmet());
+    }
+    let fails = !report.failures().is_empty() || (options.require && report.unmet() > 0);
+    Ok(ExitCode::from(u8::from(fails)))
+}
+
+fn build_netdiag(workspace: &Workspace) -> Result<PathBuf> {
+    process::run(process::cargo().current_dir(workspace.root()).args([
+        "build",
+        "--quiet",
+        "--release",
+        "--package",
+        "netdiag",
+    ]))?;
+    Ok(workspace.target().join("release/netdiag"))
+}
+
+/// On what, and beside what else, this was measured.
+fn environment() -> String {
+    let read = |path: &str| fs::read_to_string(path).unwrap_or_default();
+    let cpuinfo = read("/proc/cpuinfo");
+    let model = cpuinfo
+        .lines()
+        .find_map(|line| line.strip_prefix("model name")?.split_once(": "))
+        .map_or("unknown processor", |(_, model)| model);
+    let cpus = thread::available_parallelism().map_or(0, usize::from);
+    let statistics = match read("/proc/sys/kernel/bpf_stats_enabled").trim() {
+        "1" => "; kernel.bpf_stats_enabled was on all the time, which costs every event",
+        _ => "",
+    };
+    format!(
+        "Linux {}, {cpus} CPUs ({model}), load {}{statistics}",
+        read("/proc/sys/kernel/osrelease").trim(),
+        load(),
+    )
+}
+
+/// Averages of 1, 5 and 15 minutes. The measurement itself adds to them; what else runs disturbs it.
+fn load() -> String {
+    let text = fs::read_to_string("/proc/loadavg").unwrap_or_default();
+    let averages: Vec<_> = text.split_whitespace().take(3).collect();
+    averages.join(" ")
+}
