@@ -16,9 +16,7 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
     let workspace = Workspace::find()?;
     match cli.task {
         Task::Ebpf { check } => ebpf::run(&workspace, check),
-        Task::BtfCut { input, output } => {
-            btf_cut::run(&input, &output).map(|()| ExitCode::SUCCESS)
-        }
+        Task::BtfCut { input, output } => btf_cut::run(&input, &output).map(|()| ExitCode::SUCCESS),
         Task::Digest => digest::run(&workspace),
         Task::Vm(task) => vm::run_task(&workspace, task),
         Task::Matrix(options) => matrix::run(&workspace, &options),
