@@ -96,6 +96,9 @@ pub struct DropsArgs {
     /// Leave out the hooks that every received packet passes
     #[arg(long)]
     pub no_header_check: bool,
+    /// Hook by this way and no better one; repeatable
+    #[arg(long, value_name = "WAY", value_parser = HOOKS)]
+    pub hook: Vec<String>,
     /// Exit with status 3 when an event was lost
     #[arg(long)]
     pub require_complete: bool,
@@ -103,6 +106,16 @@ pub struct DropsArgs {
     #[arg(long, value_name = "FILE")]
     pub btf: Option<PathBuf>,
 }
+
+/// The ways of `--hook`, as `netdiag doctor` names them.
+const HOOKS: [&str; 6] = [
+    "tp_btf",
+    "raw_tp",
+    "tracepoint",
+    "fentry",
+    "kprobe",
+    "deduced",
+];
 
 /// How often `--reason` may be given.
 pub const MOST_REASONS: usize = MAX_REASON_FILTERS;

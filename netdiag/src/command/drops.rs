@@ -8,6 +8,7 @@ use crate::{
         self,
         btf::KernelBtf,
         device,
+        hook::Hook,
         netns::{self, Netns},
         session::{self, Config},
     },
@@ -39,8 +40,8 @@ pub(super) fn run(
             snaplen: args.snaplen,
             ring_bytes: args.buffer_size,
             header_check: !args.no_header_check,
+            hooks: hooks(&args.hook),
         },
-        btf: btf.as_ref(),
         filter: PacketFilter {
             hosts: args.host.clone(),
             ports: args.port.clone(),
@@ -56,6 +57,7 @@ pub(super) fn run(
     let mut view = render::view(style, output, diagnostics);
     let report = observe::run(
         &request,
+        btf,
         &mut *view,
         diagnostics,
         || {},
@@ -65,6 +67,12 @@ pub(super) fn run(
         return Ok(ExitCode::from(INCOMPLETE));
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// The ways that the user named.
+fn hooks(names: &[String]) -> Vec<Hook> {
+    let named = |hook: &Hook| names.iter().any(|name| name == hook.name());
+    Hook::ALL.into_iter().filter(named).collect()
 }
 
 /// The kernel's numbers for the reasons that the user named.

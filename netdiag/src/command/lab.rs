@@ -85,8 +85,8 @@ fn live(
             snaplen: DEFAULT_SNAPLEN,
             ring_bytes: RING_BYTES,
             header_check: !args.no_header_check,
+            hooks: Vec::new(),
         },
-        btf: btf.as_ref(),
         filter: PacketFilter::default(),
         duration: None,
         count: None,
@@ -112,7 +112,7 @@ fn live(
     let end = async {
         let _ = until.await;
     };
-    let report = observe::run(&request, &mut *view, diagnostics, begin, end);
+    let report = observe::run(&request, btf, &mut *view, diagnostics, begin, end);
     let (bench, injected) = injector
         .join()
         .map_err(|_| anyhow::anyhow!("the thread that injects packets panicked"))?;

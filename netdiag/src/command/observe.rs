@@ -45,13 +45,11 @@ const TICK: Duration = Duration::from_millis(50);
 const BATCH: usize = 4096;
 
 /// What a run is to do.
-pub(super) struct Request<'a> {
+pub(super) struct Request {
     /// The subcommand, for the record.
     pub(super) command: &'static str,
     /// What the programs are to look at.
     pub(super) config: Config,
-    /// The kernel's types, where there are any.
-    pub(super) btf: Option<&'a KernelBtf>,
     /// What user space is to leave out.
     pub(super) filter: PacketFilter,
     /// When to stop.
@@ -65,7 +63,8 @@ pub(super) struct Request<'a> {
 /// # Errors
 /// What kept the run from starting, or its output from being written. Nothing stays attached.
 pub(super) fn run(
-    request: &Request<'_>,
+    request: &Request,
+    btf: Option<KernelBtf>,
     view: &mut dyn View,
     diagnostics: &Diagnostics,
     started: impl FnOnce(),
@@ -75,11 +74,12 @@ pub(super) fn run(
         .enable_all()
         .build()
         .context("cannot start the event loop")?;
-    runtime.block_on(watch(request, view, diagnostics, started, until))
+    runtime.block_on(watch(request, btf, view, diagnostics, started, until))
 }
 
 async fn watch(
-    request: &Request<'_>,
+    request: &Request,
+    btf: Option<KernelBtf>,
     view: &mut dyn View,
     diagnostics: &Diagnostics,
     started: impl FnOnce(),
@@ -90,9 +90,8 @@ async fn watch(
     let mut terminate = signal(SignalKind::terminate()).context("cannot catch SIGTERM")?;
     let mut hangup = signal(SignalKind::hangup()).context("cannot catch SIGHUP")?;
 
-    let mut session = Session::open(&request.config, request.btf)?;
-    // Freed memory goes back: parsing the kernel's types took more than the whole run will.
-    kernel::trim_memory();
+    let mut session = Session::open(&request.config, btf.as_ref())?;
+    drop(btf);
     for report in session.reports() {
         diagnostics.verbose(&format!(
             "{} by {}: {}",
@@ -105,6 +104,8 @@ async fn watch(
     let began = Instant::now();
     let before = snapshot::take(request.config.netns)?;
     diagnostics.problems(&before.problems);
+    // Freed memory goes back: parsing the kernel's types took more than the whole run will.
+    kernel::trim_memory();
     if let Err(error) = privilege::drop_to(privilege::Capabilities::AFTER_ATTACH) {
         diagnostics.warn(&format!("capabilities could not be dropped: {error}"));
     }
@@ -192,7 +193,7 @@ struct Observer<'a> {
 }
 
 impl<'a> Observer<'a> {
-    fn new(request: &'a Request<'_>, reasons: Reasons, view: &'a mut dyn View) -> Self {
+    fn new(request: &'a Request, reasons: Reasons, view: &'a mut dyn View) -> Self {
         Self {
             filter: &request.filter,
             count: request.count,

@@ -30,11 +30,20 @@ impl Attacher {
         Self { types }
     }
 
-    /// Tries rungs from the best one down, and keeps the first that holds.
-    pub fn climb(&self, ebpf: &mut Ebpf, ladder: &Ladder) -> Vec<RungReport> {
+    /// Tries rungs from the best one down, and keeps the first that holds. Rungs above one of the `wanted` hooks are
+    /// left out.
+    pub fn climb(&self, ebpf: &mut Ebpf, ladder: &Ladder, wanted: &[Hook]) -> Vec<RungReport> {
         let mut reports = Vec::new();
-        for rung in &ladder.rungs {
-            let state = self.attach(ebpf, ladder.probe, rung);
+        let first = ladder
+            .rungs
+            .iter()
+            .position(|rung| wanted.contains(&rung.hook))
+            .unwrap_or(0);
+        for (index, rung) in ladder.rungs.iter().enumerate() {
+            let state = match index {
+                index if index < first => RungState::LeftOut("left out by --hook"),
+                _ => self.attach(ebpf, ladder.probe, rung),
+            };
             let attached = state.is_attached();
             reports.push(report(ladder, rung, state));
             if attached {
@@ -144,13 +153,13 @@ impl Attacher {
         }
         facts
     }
+}
 
-    /// Detaches and unloads every program.
-    pub fn unload_all(&self, ebpf: &mut Ebpf) {
-        let names: Vec<String> = ebpf.programs().map(|(name, _)| name.to_owned()).collect();
-        for name in names {
-            unload(ebpf, &name);
-        }
+/// Detaches and unloads every program.
+pub fn unload_all(ebpf: &mut Ebpf) {
+    let names: Vec<String> = ebpf.programs().map(|(name, _)| name.to_owned()).collect();
+    for name in names {
+        unload(ebpf, &name);
     }
 }
 

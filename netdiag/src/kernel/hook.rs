@@ -21,6 +21,16 @@ pub enum Hook {
 }
 
 impl Hook {
+    /// Every way, best first.
+    pub const ALL: [Self; 6] = [
+        Self::TpBtf,
+        Self::RawTracepoint,
+        Self::Tracepoint,
+        Self::Fentry,
+        Self::Kprobe,
+        Self::Deduced,
+    ];
+
     /// The name that the JSON uses.
     pub fn name(self) -> &'static str {
         match self {
@@ -110,7 +120,8 @@ pub fn drops(btf: Option<&KernelBtf>) -> Ladder {
 
 /// The IP header, looked at before the kernel judges it.
 pub fn header_check(btf: Option<&KernelBtf>) -> [Ladder; 2] {
-    const LOSES: &str = "calls and refusals of this function are not counted; headers are judged from the drop event";
+    const LOSES: &str =
+        "the count of its calls and refusals: headers are judged from the drop event";
     let ladder = |probe, prefix: &str| {
         function(
             btf,
@@ -128,7 +139,8 @@ pub fn header_check(btf: Option<&KernelBtf>) -> [Ladder; 2] {
 
 /// ICMP messages that arrived.
 pub fn icmp(btf: Option<&KernelBtf>) -> [Ladder; 2] {
-    const LOSES: &str = "arrivals are taken from the Icmp counters of each namespace";
+    const LOSES: &str =
+        "its own count: arrivals are taken from the Icmp counters of each namespace";
     let ladder = |probe, prefix: &str| {
         function(
             btf,

@@ -3,7 +3,7 @@
 //! Nothing is pinned, so whatever ends the process ends the hooks.
 
 use super::{
-    attach::{Attacher, Watch},
+    attach::{self, Attacher, Watch},
     btf::{BtfError, KernelBtf, RUNNING},
     count::CountMap,
     hook::{self, Hook, Ladder},
@@ -28,7 +28,7 @@ use std::{
 static OBJECT: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/netdiag.bpf.o"));
 
 /// The kernel side wakes the reader when the ring is this part full.
-const WAKE_FRACTION: u32 = 8;
+const WAKE_FRACTION: u32 = 2;
 
 /// What a run is to look at.
 #[derive(Clone, Debug)]
@@ -45,6 +45,8 @@ pub struct Config {
     pub ring_bytes: u32,
     /// Whether to hook the functions that every received packet passes.
     pub header_check: bool,
+    /// Rungs that the user wants: those above them are left out.
+    pub hooks: Vec<Hook>,
 }
 
 /// What can go wrong before the first packet.
@@ -114,7 +116,6 @@ const PRIVILEGE_HINT: &str = "\nRun it as root (sudo), or with CAP_BPF and CAP_P
 /// A running observation.
 pub struct Session {
     ebpf: Ebpf,
-    attacher: Attacher,
     watch: Watch,
     ring: Option<Ring>,
     counts: CountMap,
@@ -133,9 +134,9 @@ impl Session {
         let mut reports = Vec::new();
 
         let drops = hook::drops(btf);
-        let climbed = attacher.climb(&mut ebpf, &drops);
+        let climbed = attacher.climb(&mut ebpf, &drops, &config.hooks);
         if !climbed.iter().any(|report| report.state.is_attached()) {
-            let hint = if super::attach::may_trace() {
+            let hint = if attach::may_trace() {
                 ""
             } else {
                 PRIVILEGE_HINT
@@ -149,13 +150,13 @@ impl Session {
         reports.extend(climbed);
         for ladder in hook::header_check(btf) {
             if config.header_check {
-                reports.extend(attacher.climb(&mut ebpf, &ladder));
+                reports.extend(attacher.climb(&mut ebpf, &ladder, &config.hooks));
             } else {
                 reports.extend(left_out(&ladder, "left out by --no-header-check"));
             }
         }
         for ladder in hook::icmp(btf) {
-            reports.extend(attacher.climb(&mut ebpf, &ladder));
+            reports.extend(attacher.climb(&mut ebpf, &ladder, &config.hooks));
         }
 
         let (ring, counts) = maps(&mut ebpf)?;
@@ -163,7 +164,6 @@ impl Session {
         let watch = Watch::new(&ebpf, "drops_");
         Ok(Self {
             ebpf,
-            attacher,
             watch,
             ring: Some(ring),
             counts,
@@ -212,7 +212,7 @@ impl Session {
 
     /// Detaches everything. Counters and ring can still be read.
     pub fn detach(&mut self) {
-        self.attacher.unload_all(&mut self.ebpf);
+        attach::unload_all(&mut self.ebpf);
     }
 }
 
@@ -228,6 +228,7 @@ pub fn survey(btf: Option<&KernelBtf>) -> Result<Vec<(Ladder, Vec<RungReport>)>,
         snaplen: 0,
         ring_bytes: u32::try_from(rustix::param::page_size()).unwrap_or(4096),
         header_check: true,
+        hooks: Vec::new(),
     };
     let (mut ebpf, attacher) = load(&config, btf)?;
     let ladders = [hook::drops(btf)]
@@ -336,7 +337,7 @@ fn load(config: &Config, btf: Option<&KernelBtf>) -> Result<(Ebpf, Attacher), Se
         .map_max_entries("RING", config.ring_bytes)
         .map_max_entries("COUNTS", cpus);
     let ebpf = loader.load(OBJECT).map_err(|source| {
-        let hint = if super::attach::may_trace() {
+        let hint = if attach::may_trace() {
             ""
         } else {
             PRIVILEGE_HINT

@@ -40,9 +40,9 @@ pub enum Kind {
 /// Standard output's.
 pub fn show(output: &Output, json: bool, kind: Kind, rows: &[Row<'_>]) -> io::Result<()> {
     if json {
-        show_json(output, kind, rows)?
+        show_json(output, kind, rows)?;
     } else {
-        show_table(output, kind, rows)?
+        show_table(output, kind, rows)?;
     }
     output.flush()
 }
@@ -105,10 +105,7 @@ fn show_json(output: &Output, kind: Kind, rows: &[Row<'_>]) -> io::Result<()> {
             value,
             delta,
         };
-        output.write(|mut writer| {
-            serde_json::to_writer(&mut writer, &line).map_err(io::Error::from)?;
-            writer.write_all(b"\n")
-        })?;
+        output.json(&line)?;
     }
     Ok(())
 }

@@ -53,16 +53,9 @@ pub struct Check {
 pub fn show(output: &Output, json: bool, checks: &[Check], verdict: &str) -> io::Result<()> {
     if json {
         for check in checks {
-            output.write(|mut writer| {
-                serde_json::to_writer(
-                    &mut writer,
-                    &Line {
-                        kind: "check",
-                        check,
-                    },
-                )
-                .map_err(io::Error::from)?;
-                writer.write_all(b"\n")
+            output.json(&Line {
+                kind: "check",
+                check,
             })?;
         }
         return output.flush();

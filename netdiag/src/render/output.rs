@@ -1,9 +1,10 @@
 //! Standard output: buffered, shared by what writes to it, and aware of whether anything was written.
 
+use serde::Serialize;
 use std::{
     cell::RefCell,
     fs::File,
-    io::{self, BufWriter, IsTerminal, Write},
+    io::{self, IsTerminal, Write},
     os::fd::AsFd,
     rc::Rc,
 };
@@ -19,8 +20,26 @@ pub struct Output {
 }
 
 struct Inner {
-    writer: BufWriter<Box<dyn Write>>,
+    /// A plain vector: a JSON line is made of a hundred small writes, and each through a writer would cost a call.
+    buffer: Vec<u8>,
+    file: Box<dyn Write>,
     begun: bool,
+}
+
+impl Inner {
+    fn hand_over(&mut self) -> io::Result<()> {
+        let result = self.file.write_all(&self.buffer);
+        // What could not be written is not tried again: the error ends the run.
+        self.buffer.clear();
+        result
+    }
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        // A run that ended in order has flushed, and heard of errors then.
+        let _ = self.hand_over();
+    }
 }
 
 impl Output {
@@ -29,16 +48,17 @@ impl Output {
         let stdout = io::stdout();
         let terminal = stdout.is_terminal();
         // Not through `Stdout`, whose line buffer would be written at every line.
-        let writer: Box<dyn Write> = match stdout.as_fd().try_clone_to_owned() {
+        let file: Box<dyn Write> = match stdout.as_fd().try_clone_to_owned() {
             Ok(fd) => Box::new(File::from(fd)),
             Err(_) => Box::new(stdout),
         };
-        let inner = Inner {
-            writer: BufWriter::with_capacity(BUFFER, writer),
-            begun: false,
-        };
+        let buffer = Vec::with_capacity(2 * BUFFER);
         Self {
-            inner: Rc::new(RefCell::new(inner)),
+            inner: Rc::new(RefCell::new(Inner {
+                buffer,
+                file,
+                begun: false,
+            })),
             terminal,
         }
     }
@@ -58,20 +78,34 @@ impl Output {
     /// # Errors
     /// The file's.
     pub fn line(&self, text: &str) -> io::Result<()> {
-        self.write(|writer| {
-            writer.write_all(text.as_bytes())?;
-            writer.write_all(b"\n")
+        self.write(|buffer| {
+            buffer.extend_from_slice(text.as_bytes());
+            buffer.push(b'\n');
+            Ok(())
         })
     }
 
-    /// Lets `each` write.
+    /// Writes a value as a JSON line.
     ///
     /// # Errors
-    /// Those of `each`.
-    pub fn write(&self, each: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> io::Result<()> {
+    /// The file's.
+    pub fn json(&self, value: &impl Serialize) -> io::Result<()> {
+        self.write(|buffer| {
+            serde_json::to_writer(&mut *buffer, value).map_err(io::Error::from)?;
+            buffer.push(b'\n');
+            Ok(())
+        })
+    }
+
+    fn write(&self, append: impl FnOnce(&mut Vec<u8>) -> io::Result<()>) -> io::Result<()> {
         let mut inner = self.inner.borrow_mut();
         inner.begun = true;
-        each(&mut inner.writer)
+        append(&mut inner.buffer)?;
+        if inner.buffer.len() >= BUFFER {
+            inner.hand_over()
+        } else {
+            Ok(())
+        }
     }
 
     /// Hands over what is buffered.
@@ -79,6 +113,8 @@ impl Output {
     /// # Errors
     /// The file's.
     pub fn flush(&self) -> io::Result<()> {
-        self.inner.borrow_mut().writer.flush()
+        let mut inner = self.inner.borrow_mut();
+        inner.hand_over()?;
+        inner.file.flush()
     }
 }

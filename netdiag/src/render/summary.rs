@@ -10,7 +10,7 @@ use crate::analysis::{
 };
 use comfy_table::CellAlignment;
 use jiff::Timestamp;
-use std::{collections::BTreeMap, io, time::Duration};
+use std::{io, time::Duration};
 
 /// What is broken, before a lab scenario runs.
 pub(super) fn introduce(output: &Output, paint: Paint, name: &str, story: &str) -> io::Result<()> {
@@ -229,34 +229,53 @@ fn ledger(output: &Output, paint: Paint, report: &Report) -> io::Result<()> {
     Ok(())
 }
 
-/// The time of day, UTC, with the date's part formatted once a second.
+/// Times as text, UTC. Date and time are made once a second and the digits after it each time: under a flood a
+/// calendar computation a packet would cost more than the rest of its line.
 #[derive(Debug, Default)]
 pub(super) struct Clock {
-    known: BTreeMap<i128, String>,
+    second: Option<i128>,
+    /// `2026-11-21T08:55:01.123456789Z` of the last time.
+    text: String,
 }
 
+/// How long the text is up to the point before the fraction.
+const UP_TO_SECONDS: usize = 19;
+
 impl Clock {
-    /// `HH:MM:SS` and as many digits of the second.
-    pub(super) fn time_of_day(&mut self, unix_ns: i128, digits: usize) -> String {
+    /// RFC 3339 with nanoseconds.
+    pub(super) fn rfc3339(&mut self, unix_ns: i128) -> &str {
         const SECOND: i128 = 1_000_000_000;
         let second = unix_ns.div_euclid(SECOND);
-        if !self.known.contains_key(&second) {
-            self.known.clear();
+        if self.second != Some(second) {
             let time = Timestamp::from_nanosecond(second * SECOND).unwrap_or(Timestamp::UNIX_EPOCH);
-            let text = time.to_string();
-            let clock = text
-                .split('T')
-                .nth(1)
-                .unwrap_or_default()
-                .trim_end_matches('Z');
-            self.known.insert(second, clock.to_owned());
+            self.text = time.to_string();
+            self.second = Some(second);
         }
-        let clock = self.known.get(&second).map_or("", String::as_str);
-        if digits == 0 {
-            return clock.to_owned();
+        self.text.truncate(UP_TO_SECONDS);
+        self.text.push('.');
+        let mut rest = u32::try_from(unix_ns.rem_euclid(SECOND)).unwrap_or(0);
+        let mut unit = 100_000_000;
+        while unit > 0 {
+            self.text
+                .push(char::from_digit(rest / unit, 10).unwrap_or('0'));
+            rest %= unit;
+            unit /= 10;
         }
-        let fraction = format!("{:09}", unix_ns.rem_euclid(SECOND));
-        format!("{clock}.{}", fraction.get(..digits).unwrap_or(&fraction))
+        self.text.push('Z');
+        &self.text
+    }
+
+    /// `HH:MM:SS` and as many digits of the second.
+    pub(super) fn time_of_day(&mut self, unix_ns: i128, digits: usize) -> String {
+        let text = self.rfc3339(unix_ns);
+        let end = if digits == 0 {
+            UP_TO_SECONDS
+        } else {
+            UP_TO_SECONDS + 1 + digits
+        };
+        text.get("2026-11-21T".len()..end)
+            .unwrap_or(text)
+            .to_owned()
     }
 }
 
@@ -272,5 +291,9 @@ mod tests {
             "22:13:20.123"
         );
         assert_eq!(clock.time_of_day(1_700_000_001_000_000_000, 0), "22:13:21");
+        assert_eq!(
+            clock.rfc3339(1_700_000_001_000_000_007),
+            "2023-11-14T22:13:21.000000007Z"
+        );
     }
 }

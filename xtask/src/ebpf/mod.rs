@@ -4,6 +4,7 @@
 //! says which sources and which compiler made it.
 
 mod record;
+mod strip;
 mod toolchain;
 
 use std::fs::Permissions;
@@ -129,7 +130,10 @@ fn build(workspace: &Workspace, toolchain: &Toolchain) -> Result<PathBuf> {
         .arg("--target-dir")
         .arg(&target);
     process::run(&mut cargo)?;
-    let object = target.join(TARGET).join("release").join(CRATE);
+    let linked = target.join(TARGET).join("release").join(CRATE);
+    let object = target.join("netdiag.bpf.o");
+    let stripped = strip::strip(&read(&linked)?).with_context(|| linked.display().to_string())?;
+    fs::write(&object, stripped).with_context(|| format!("write {}", object.display()))?;
     no_machine_paths(workspace, &object)?;
     Ok(object)
 }
