@@ -21,11 +21,11 @@ pub(super) fn instead(
     diagnostics: &Diagnostics,
 ) -> anyhow::Result<ExitCode> {
     let Some(capture) = bundled::find(scenario.name) else {
-        anyhow::bail!("{why:#}");
+        anyhow::bail!("{}", render::chain(why.as_ref()));
     };
     let mut view = render::view(style, output, diagnostics);
     view.introduce(scenario.name, scenario.story)?;
-    view.not_live(&format!("{why:#}"), capture.origin)?;
+    view.not_live(&render::chain(why.as_ref()), capture.origin)?;
     let packets = bundled::packets(capture)?;
     let start = Start {
         command: "lab",
@@ -45,7 +45,6 @@ fn analyse(
 ) -> anyhow::Result<Report> {
     let mut findings = Findings::default();
     let mut groups = Groups::default();
-    let mut echoes = EchoTally::default();
     for packet in packets {
         let frame = Frame {
             bytes: &packet.bytes,
@@ -73,7 +72,6 @@ fn analyse(
             bytes: &packet.bytes,
             packet: &decoded,
         };
-        echoes.observe(&decoded);
         let finding = findings.observe(&drop);
         groups.observe(&drop, finding);
         view.drop(&drop, "capture", finding)?;
@@ -94,7 +92,8 @@ fn analyse(
         groups,
         counters: Vec::new(),
         namespaces: Vec::new(),
-        echoes: echoes.finish([None, None], &[]),
+        // A capture does not tell what arrived.
+        echoes: EchoTally::default().finish([None, None], &[]),
         header_checks: [None, None],
         check_ns: None,
     })

@@ -57,8 +57,14 @@ impl Diagnostics {
         if let Ok(style) = ProgressStyle::with_template("{spinner} {msg}") {
             bar.set_style(style);
         }
-        bar.enable_steady_tick(Duration::from_millis(120));
         bar
+    }
+}
+
+/// Lets a spinner turn, now that there is something to wait for.
+pub(super) fn turn(spinner: &ProgressBar) {
+    if !spinner.is_hidden() {
+        spinner.enable_steady_tick(Duration::from_millis(120));
     }
 }
 
@@ -88,7 +94,7 @@ pub fn failure(error: &anyhow::Error) -> ExitCode {
 }
 
 /// An error with its causes, each once.
-fn chain(error: &dyn Error) -> String {
+pub fn chain(error: &dyn Error) -> String {
     let mut text = error.to_string();
     let mut current = error.source();
     while let Some(cause) = current {

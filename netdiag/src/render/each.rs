@@ -1,7 +1,7 @@
 //! One line a packet, as they come.
 
 use super::{
-    Diagnostics, Output, Progress, Report, Start, View,
+    Diagnostics, Output, Progress, Report, Start, View, diagnostic,
     summary::{self, Clock},
     text::{self, Paint, plain},
 };
@@ -13,7 +13,7 @@ use std::io;
 /// Columns before the packet, with what they need at least: time, device, reason, place.
 const WIDTHS: [u16; 4] = [14, 10, 17, 24];
 /// The same, where the terminal has fewer than [`WIDE`] columns.
-const NARROW_WIDTHS: [u16; 4] = [10, 8, 14, 16];
+const NARROW_WIDTHS: [u16; 4] = [9, 8, 13, 15];
 /// From here on there is room for whole places beside the packet.
 const WIDE: u16 = 120;
 /// The packet's column is never narrower.
@@ -78,6 +78,7 @@ impl View for EachView {
     }
 
     fn start(&mut self, _start: &Start) -> io::Result<()> {
+        diagnostic::turn(&self.spinner);
         self.row(["TIME", "DEVICE", "REASON", "PLACE", "PACKET"])?;
         self.output.flush()
     }
@@ -104,12 +105,17 @@ impl View for EachView {
             }
             text => text,
         };
+        // The addresses tell the version, and every column counts.
+        let version = packet
+            .strip_prefix("IPv4 ")
+            .or_else(|| packet.strip_prefix("IPv6 "));
+        let packet = version.filter(|_| narrow).unwrap_or(&packet);
         self.row([
             &time,
             drop.ifname.unwrap_or("-"),
             drop.reason.as_deref().unwrap_or("-"),
             place,
-            &packet,
+            packet,
         ])
     }
 

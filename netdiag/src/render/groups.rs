@@ -1,7 +1,7 @@
 //! Drops that are the same, together, when the run is over.
 
 use super::{
-    Diagnostics, Output, Progress, Report, Start, View, summary,
+    Diagnostics, Output, Progress, Report, Start, View, diagnostic, summary,
     text::{self, Paint, cell, plain},
 };
 use crate::analysis::{drops::Drop, group::Group};
@@ -36,6 +36,7 @@ impl View for GroupsView {
     }
 
     fn start(&mut self, _start: &Start) -> io::Result<()> {
+        diagnostic::turn(&self.spinner);
         self.spinner
             .set_message("waiting for drops; Ctrl-C ends and sums up");
         Ok(())

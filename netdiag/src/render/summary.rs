@@ -113,11 +113,8 @@ fn echoes(output: &Output, paint: Paint, report: &Report) -> io::Result<()> {
             continue;
         }
         output.line("")?;
-        output.line(&format!(
-            "{} {}",
-            paint.bold(&format!("{name} echo requests:")),
-            echo_account(echoes)
-        ))?;
+        output.line(&paint.bold(&format!("{name} echo requests")))?;
+        output.line(&text::paragraphs([("", echo_account(echoes))]))?;
     }
     Ok(())
 }
