@@ -5,6 +5,7 @@ use std::ffi::OsStr;
 use std::io::{self, BufRead as _, BufReader, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::{Context as _, Result, bail};
@@ -27,6 +28,15 @@ pub fn program(name: impl AsRef<OsStr>) -> Command {
     command
 }
 
+/// The eBPF object that cargo's builds embed in place of the committed one.
+static OBJECT: OnceLock<PathBuf> = OnceLock::new();
+
+/// From now on, lets cargo embed this eBPF object: what is tested then is what this machine's compiler made.
+pub fn embed_object(object: PathBuf) {
+    // The first one stays; there is one build of the object in a run.
+    let _ = OBJECT.set(object);
+}
+
 /// The cargo that runs us, without what it (or rustup) set for us alone.
 #[must_use]
 pub fn cargo() -> Command {
@@ -39,6 +49,9 @@ pub fn cargo() -> Command {
         "RUSTFLAGS",
     ] {
         command.env_remove(name);
+    }
+    if let Some(object) = OBJECT.get() {
+        command.env("NETDIAG_BPF_OBJECT", object);
     }
     command
 }

@@ -26,9 +26,9 @@ pub fn run(workspace: &Workspace, options: &TestOptions) -> Result<ExitCode> {
     }
     let mut session = Session::new(workspace, options);
     session.step("fmt", Session::fmt);
+    session.step("ebpf", Session::ebpf);
     session.step("clippy", Session::clippy);
     session.step("test", Session::test);
-    session.step("ebpf", Session::ebpf);
     session.step("doc", Session::doc);
     if options.without_live {
         session.skip("live", "tests on this kernel (--without-live)");
@@ -139,7 +139,11 @@ impl<'a> Session<'a> {
     }
 
     fn ebpf(&mut self) -> Result<()> {
-        ebpf::check(self.workspace)
+        if let Some(rebuilt) = ebpf::check(self.workspace)? {
+            println!("everything from here on is tested with the rebuilt object");
+            process::embed_object(rebuilt);
+        }
+        Ok(())
     }
 
     fn doc(&mut self) -> Result<()> {

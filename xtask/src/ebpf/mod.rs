@@ -59,11 +59,12 @@ fn update(workspace: &Workspace) -> Result<()> {
     Ok(())
 }
 
-/// Checks the record first, which needs no toolchain, then rebuilds.
+/// Checks the record first, which needs no toolchain, then rebuilds. Gives the rebuilt object where another toolchain
+/// than the recorded one made it: that is what the tests are to run on then.
 ///
 /// # Errors
 /// The committed object is stale, or the same toolchain makes another one.
-pub fn check(workspace: &Workspace) -> Result<()> {
+pub fn check(workspace: &Workspace) -> Result<Option<PathBuf>> {
     let record = Record::read(&workspace.root().join(RECORD))?;
     let sources = digest::source_digest(workspace.root()).context("digest of the eBPF sources")?;
     if sources != record.sources {
@@ -83,18 +84,18 @@ pub fn check(workspace: &Workspace) -> Result<()> {
             );
         }
         println!("{OBJECT} is current, byte for byte");
-    } else {
-        println!("{OBJECT} is by {} and {}", record.compiler, record.linker);
-        println!(
-            "this machine has {} and {}",
-            toolchain.compiler, toolchain.linker
-        );
-        println!(
-            "to test with the rebuilt object: NETDIAG_BPF_OBJECT={}",
-            built.display()
-        );
+        return Ok(None);
     }
-    Ok(())
+    println!("{OBJECT} is by {} and {}", record.compiler, record.linker);
+    println!(
+        "this machine has {} and {}",
+        toolchain.compiler, toolchain.linker
+    );
+    println!(
+        "to test with the rebuilt object: NETDIAG_BPF_OBJECT={}",
+        built.display()
+    );
+    Ok(Some(built))
 }
 
 /// Builds below `target/ebpf` and gives the path of the object.
