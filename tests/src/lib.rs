@@ -1,1 +1,20 @@
-//! Shared by the tests.
+//! Drives the real binary: starts it, reads its JSON lines, and looks at what it leaves behind.
+//!
+//! The same code runs on a developer's machine and, linked statically, as the only program of a virtual machine. It
+//! panics where a test would: every failure here is a failed test.
+#![expect(
+    clippy::indexing_slicing,
+    reason = "a key that a JSON value has not is null, and a failed assertion"
+)]
+
+mod binary;
+mod bpf;
+mod isolation;
+mod live;
+mod machine;
+
+pub use binary::{Ended, finish, netdiag, program, run};
+pub use bpf::{Attached, assert_nothing_attached};
+pub use isolation::{NamedNetns, isolated};
+pub use live::{Live, Run};
+pub use machine::{every_rung, has_reasons, has_receiving_socket};

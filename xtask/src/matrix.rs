@@ -147,7 +147,7 @@ fn content(workspace: &Workspace, filter: Option<&str>) -> Result<Content> {
     )?;
     let filter = filter.map(vm::quoted).unwrap_or_default();
     let mut content = Content::new(format!(
-        "#!/bin/sh\nexport NETDIAG_BIN=/bin/netdiag RUST_BACKTRACE=1\n\
+        "#!/bin/sh\nexport NETDIAG_BIN=/bin/netdiag NETDIAG_EVERY_RUNG=1 RUST_BACKTRACE=1\n\
          exec /test-live --test-threads=1 --nocapture {filter}\n"
     ));
     content.add_file(binary, "/bin/netdiag");

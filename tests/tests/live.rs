@@ -1,0 +1,21 @@
+//! The real binary on this kernel: faults of the lab and of ordinary sockets, each with its exact numbers.
+//!
+//! `cargo xtask matrix` runs the same program in virtual machines. A test that cannot apply to a kernel asserts the
+//! refusal instead.
+#![expect(
+    clippy::indexing_slicing,
+    reason = "a key that a JSON value has not is null, and a failed assertion"
+)]
+
+#[path = "live/complaint.rs"]
+mod complaint;
+#[path = "live/filter.rs"]
+mod filter;
+#[path = "live/no_btf.rs"]
+mod no_btf;
+#[path = "live/rung.rs"]
+mod rung;
+#[path = "live/scenario.rs"]
+mod scenario;
+#[path = "live/shape.rs"]
+mod shape;

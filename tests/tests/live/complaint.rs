@@ -1,0 +1,277 @@
+//! Bad input and bad surroundings: a message that says what to do, the right exit status, nothing left attached.
+
+use std::fs::{self, File, OpenOptions, Permissions};
+use std::io::{BufRead, BufReader, Read};
+use std::net::Ipv4Addr;
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::process::CommandExt;
+use std::process::{Command, Stdio};
+
+use netdiag::lab::{Namespace, traffic};
+use netdiag_tests::{
+    Attached, Ended, Live, NamedNetns, assert_nothing_attached, finish, has_reasons, isolated,
+    netdiag as binary, run,
+};
+
+const BTF: &str = "/sys/kernel/btf/vmlinux";
+
+/// Nobody.
+const USER: u32 = 65534;
+
+/// It failed, said all of these, showed nothing and left nothing.
+fn assert_fails(arguments: &[&str], parts: &[&str]) {
+    assert_failed(&run(arguments), 1, parts);
+}
+
+fn assert_failed(ended: &Ended, code: i32, parts: &[&str]) {
+    assert_eq!(ended.code, Some(code), "{ended:#?}");
+    assert_eq!(ended.stdout, "", "{ended:#?}");
+    for part in parts {
+        assert!(
+            ended.stderr.contains(part),
+            "no {part} in:\n{}",
+            ended.stderr
+        );
+    }
+    assert!(!ended.stderr.contains("panicked"), "{}", ended.stderr);
+    assert_nothing_attached();
+}
+
+#[test]
+fn unknown_namespace() {
+    isolated(|| {
+        assert_fails(
+            &["drops", "--netns", "no-such"],
+            &["no-such", "available: no names"],
+        );
+        let namespace = Namespace::new().expect("the lab");
+        let _name = NamedNetns::new(&namespace, "blue");
+        assert_fails(
+            &["drops", "--netns", "no-such"],
+            &["no-such", "available: blue"],
+        );
+        // Neither a process nor a namespace.
+        assert_fails(
+            &["drops", "--json", "--netns", "4000000000"],
+            &["4000000000", "blue"],
+        );
+        assert_fails(&["drops", "--netns", "../blue"], &["../blue"]);
+    });
+}
+
+#[test]
+fn unknown_device() {
+    isolated(|| {
+        assert_fails(
+            &["drops", "--iface", "no-such0"],
+            &["no-such0", "there are: ", "lo"],
+        );
+        assert_fails(
+            &["drops", "--iface", "a-name-beyond-15-bytes"],
+            &["1 to 15 bytes"],
+        );
+        let namespace = Namespace::new().expect("the lab");
+        let _name = NamedNetns::new(&namespace, "blue");
+        assert_fails(
+            &["drops", "--netns", "blue", "--iface", "eth7"],
+            &["eth7", "in that namespace", "there are: lo"],
+        );
+    });
+}
+
+#[test]
+fn unknown_reason() {
+    isolated(|| {
+        let arguments = ["drops", "--json", "--reason", "NO_SUCH_REASON"];
+        if has_reasons() {
+            assert_fails(
+                &arguments,
+                &["NO_SUCH_REASON", "it has: ", "NO_SOCKET", "NETFILTER_DROP"],
+            );
+        } else {
+            assert_fails(
+                &arguments,
+                &["gives no drop reasons", "5.17", "leave out --reason"],
+            );
+        }
+    });
+}
+
+#[test]
+fn unusable_btf() {
+    isolated(|| {
+        let directory = tempfile::tempdir().expect("a directory");
+        let file = |name: &str, bytes: &[u8]| {
+            let path = directory.path().join(name);
+            fs::write(&path, bytes).expect("write a file");
+            path.to_str().expect("a path in UTF-8").to_owned()
+        };
+        let whole = fs::read(BTF).expect("the kernel's BTF");
+        let (half, _) = whole.split_at(whole.len() / 2);
+        let (header, _) = whole.split_at(24);
+        let mut flipped = whole.clone();
+        flipped
+            .iter_mut()
+            .skip(24)
+            .step_by(97)
+            .for_each(|byte| *byte ^= 0xa5);
+        let directory_path = directory.path().to_str().expect("a path in UTF-8");
+        for (path, part) in [
+            ("/no/such/file".to_owned(), "No such file or directory"),
+            (directory_path.to_owned(), "Is a directory"),
+            (file("text", b"this is no BTF\n"), "not usable BTF"),
+            (file("empty", b""), "not usable BTF"),
+            (file("header", header), ""),
+            (file("half", half), ""),
+            (file("flipped", &flipped), ""),
+        ] {
+            assert_fails(&["drops", "--json", "--btf", &path], &[&path, part]);
+        }
+    });
+}
+
+#[test]
+fn wrong_command_line() {
+    isolated(|| {
+        for arguments in [
+            &["drops", "--no-such-flag"][..],
+            &["drops", "--json", "--each"],
+            &["drops", "--snaplen", "7"],
+            &["drops", "--duration", "soon"],
+            &["drops", "--host", "not-an-address"],
+            &["no-such-command"],
+        ] {
+            assert_failed(&run(arguments), 2, &["error: "]);
+        }
+    });
+}
+
+/// The binary where anyone may run it, as somebody without privilege.
+fn unprivileged(arguments: &[&str]) -> Ended {
+    let directory = tempfile::Builder::new()
+        .permissions(Permissions::from_mode(0o755))
+        .tempdir()
+        .expect("a directory");
+    let copy = directory.path().join("netdiag");
+    fs::copy(binary(&[]).get_program(), &copy).expect("copy the binary");
+    fs::set_permissions(&copy, Permissions::from_mode(0o755)).expect("let anyone run it");
+    let mut command = netdiag_tests::program(copy.to_str().expect("a path in UTF-8"));
+    // Leaving user 0 takes every capability away.
+    command.args(arguments).current_dir("/").uid(USER).gid(USER);
+    finish(command.stdout(Stdio::piped()))
+}
+
+#[test]
+fn no_privilege() {
+    isolated(|| {
+        assert_failed(&unprivileged(&["drops"]), 1, &["root", "CAP_BPF"]);
+        assert_failed(&unprivileged(&["drops", "--json"]), 1, &["root", "CAP_BPF"]);
+        let doctor = unprivileged(&["doctor"]);
+        assert_eq!(doctor.code, Some(0), "{doctor:#?}");
+        assert!(
+            doctor.stdout.contains("run it as root"),
+            "{}",
+            doctor.stdout
+        );
+    });
+}
+
+/// The product can be seen without privilege.
+#[test]
+fn no_privilege_in_the_lab() {
+    isolated(|| {
+        let ended = unprivileged(&["lab", "run", "ethernet-on-l3-device"]);
+        assert_eq!(ended.code, Some(0), "{}", ended.stderr);
+        for part in [
+            "Not live",
+            "root",
+            "ethernet-on-l3-device",
+            "02:42:0a:63:00:02",
+            "14-byte",
+        ] {
+            assert!(
+                ended.stdout.contains(part),
+                "no {part} in:\n{}",
+                ended.stdout
+            );
+        }
+        assert_nothing_attached();
+    });
+}
+
+fn closed_port(namespace: &Namespace, count: u64) {
+    let here = Ipv4Addr::LOCALHOST.into();
+    let sent = namespace.run(move || traffic::udp_flood(here, 4242, 32, count));
+    assert_eq!(sent.expect("datagrams"), count);
+}
+
+/// As `netdiag drops --json | head -1`.
+#[test]
+fn a_reader_that_has_enough() {
+    isolated(|| {
+        let namespace = Namespace::new().expect("the lab");
+        let _name = NamedNetns::new(&namespace, "blue");
+        let mut child = binary(&["drops", "--json", "--netns", "blue"])
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("netdiag");
+        let mut line = String::new();
+        let mut stdout = BufReader::new(child.stdout.take().expect("a pipe"));
+        stdout.read_line(&mut line).expect("a line");
+        assert!(line.starts_with("{\"kind\":\"start\""), "{line}");
+        drop(stdout);
+        closed_port(&namespace, 5);
+        let status = child.wait().expect("netdiag");
+        let mut stderr = String::new();
+        child
+            .stderr
+            .take()
+            .expect("a pipe")
+            .read_to_string(&mut stderr)
+            .expect("text");
+        assert_eq!((status.code(), stderr.as_str()), (Some(0), ""));
+        assert_nothing_attached();
+    });
+}
+
+#[test]
+fn a_full_disk() {
+    isolated(|| {
+        let full = || -> File {
+            OpenOptions::new()
+                .write(true)
+                .open("/dev/full")
+                .expect("/dev/full")
+        };
+        let commands: [&mut Command; 4] = [
+            &mut binary(&["drops", "--json", "--duration", "1s"]),
+            &mut binary(&["drops", "--duration", "1s"]),
+            &mut binary(&["doctor"]),
+            &mut binary(&["counters", "--all"]),
+        ];
+        for command in commands {
+            let ended = finish(command.stdout(full()));
+            assert_failed(&ended, 1, &["No space left on device"]);
+        }
+    });
+}
+
+#[test]
+fn nothing_stays_attached_however_it_ends() {
+    isolated(|| {
+        let namespace = Namespace::new().expect("the lab");
+        let live = Live::within(&namespace, &[]);
+        let attached = Attached::by(live.pid());
+        let run = live.stop();
+        assert_eq!(run.code, Some(0), "{}", run.stderr);
+        attached.assert_gone();
+
+        let live = Live::within(&namespace, &[]);
+        let attached = Attached::by(live.pid());
+        closed_port(&namespace, 5);
+        live.kill();
+        attached.assert_gone();
+        assert_nothing_attached();
+    });
+}
