@@ -90,7 +90,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
         "IPv4 packets have a wrong header checksum",
         "Something on the way changes the header and does not correct its checksum, or memory flips bits.",
         Some("ip-header-checksum"),
-        "IpInCsumErrors",
+        "IpExtInCsumErrors",
         || {
             l3_repeat(frame::ETHERTYPE_IPV4, |seq| {
                 patched(echo(seq), CHECKSUM_AT, |byte| byte ^ 0x55)
@@ -115,7 +115,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
         "The header's total length is 256 bytes more than the packet has: its end was lost on the way, or a tunnel \
          fills the field wrongly.",
         Some("ip-length-beyond-packet"),
-        "IpInTruncatedPkts",
+        "IpExtInTruncatedPkts",
         || {
             l3_repeat(frame::ETHERTYPE_IPV4, |seq| {
                 let mut packet = patched(echo(seq), TOTAL_LENGTH_AT, |byte| byte.wrapping_add(1));

@@ -87,7 +87,8 @@ pub struct Expectation {
     /// How many of the injected packets the kernel drops.
     pub drops: u64,
     /// The counter of the namespace that grows by [`drops`](Self::drops): protocol and name as in `/proc/net/snmp`
-    /// written as one (`IpInHdrErrors`), or a name of `/proc/net/snmp6`; `None` when no counter tells.
+    /// and `/proc/net/netstat`, written as one (`IpInHdrErrors`, `IpExtInCsumErrors`), or a name of
+    /// `/proc/net/snmp6`; `None` when no counter tells.
     pub counter: Option<&'static str>,
 }
 
