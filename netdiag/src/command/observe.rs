@@ -235,7 +235,11 @@ impl<'a> Observer<'a> {
             self.unreadable += 1;
             return Ok(());
         };
-        let packet = decode::decode(&event.frame);
+        let packet = if event.no_skb {
+            decode::unseen(event.protocol)
+        } else {
+            decode::decode(&event.frame)
+        };
         let place = self.symbols.place(event.location);
         let owner = event
             .socket_inode

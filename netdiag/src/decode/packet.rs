@@ -108,6 +108,21 @@ pub fn decode(frame: &Frame<'_>) -> Packet {
     }
 }
 
+/// A packet of which nothing was captured but what the driver claimed it is: nobody can say what is wrong with it.
+#[must_use]
+pub fn unseen(ethertype: Option<u16>) -> Packet {
+    let protocol = match ethertype {
+        Some(ETHERTYPE_IPV4) => Protocol::Ipv4,
+        Some(ETHERTYPE_IPV6) => Protocol::Ipv6,
+        Some(ETHERTYPE_ARP) => Protocol::Arp,
+        _ => Protocol::Unknown,
+    };
+    Packet {
+        protocol,
+        ..Packet::default()
+    }
+}
+
 /// Decodes a view that starts with an Ethernet header.
 pub(super) fn ethernet(view: View<'_>, depth: Depth) -> Packet {
     let mut packet = Packet::of(view);

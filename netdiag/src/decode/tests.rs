@@ -601,3 +601,18 @@ fn a_sound_header_is_never_questioned() {
     let bytes = build!(PacketBuilder::ipv6(source, DST6, 64).udp(1, 2), &udp());
     assert_eq!(sound(&bytes, Link::Ip).dport(), Some(2));
 }
+
+#[test]
+fn what_nobody_saw_has_no_fault() {
+    for (ethertype, protocol) in [
+        (Some(0x0800), Protocol::Ipv4),
+        (Some(0x86dd), Protocol::Ipv6),
+        (Some(0x0806), Protocol::Arp),
+        (Some(0x88cc), Protocol::Unknown),
+        (None, Protocol::Unknown),
+    ] {
+        let packet = unseen(ethertype);
+        assert_eq!(packet.protocol, protocol);
+        assert_eq!((packet.caplen, packet.faults().count()), (0, 0));
+    }
+}

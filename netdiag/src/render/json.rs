@@ -84,7 +84,8 @@ impl View for JsonView {
             cgroup: drop.cgroup,
             cgroup_id: drop.cgroup_id,
             uid: drop.uid,
-            len: drop.packet.len,
+            // The classic tracepoint alone has no packet, and does not tell its length.
+            len: Some(drop.packet.len).filter(|&len| len > 0),
             packet: PacketLine::new(drop, self.hex),
             header_check: drop.header_check.names().collect(),
             finding,
@@ -188,7 +189,8 @@ struct DropLine<'a> {
     cgroup_id: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     uid: Option<u32>,
-    len: usize,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    len: Option<usize>,
     packet: PacketLine<'a>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     header_check: Vec<&'static str>,
