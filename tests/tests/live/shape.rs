@@ -270,7 +270,7 @@ fn namespaces_have_names() {
             assert_eq!(ours.count(), 5, "{:#?}", run.drops);
         }
         assert_eq!(run.counter("IpInHdrErrors", one.netns().0), (5, 5));
-        assert_eq!(run.counter("IpInCsumErrors", other.netns().0), (5, 5));
+        assert_eq!(run.counter("IpExtInCsumErrors", other.netns().0), (5, 5));
     });
 }
 
