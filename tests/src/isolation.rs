@@ -45,9 +45,14 @@ pub fn isolated<T: Send>(test: impl FnOnce() -> T + Send) -> T {
         }
         test()
     };
-    thread::scope(|scope| match scope.spawn(inside).join() {
-        Ok(value) => value,
-        Err(panic) => std::panic::resume_unwind(panic),
+    // A failure is told with the thread's name.
+    let name = thread::current().name().unwrap_or("main").to_owned();
+    let thread = thread::Builder::new().name(name);
+    thread::scope(|scope| {
+        let thread = thread.spawn_scoped(scope, inside).expect("a thread");
+        thread
+            .join()
+            .unwrap_or_else(|panic| std::panic::resume_unwind(panic))
     })
 }
 

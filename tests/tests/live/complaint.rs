@@ -74,7 +74,7 @@ fn unknown_device() {
         let _name = NamedNetns::new(&namespace, "blue");
         assert_fails(
             &["drops", "--netns", "blue", "--iface", "eth7"],
-            &["eth7", "in that namespace", "there are: lo"],
+            &["eth7", "in that namespace; there are: ", "lo"],
         );
     });
 }
