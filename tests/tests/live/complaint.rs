@@ -1,9 +1,10 @@
 //! Bad input and bad surroundings: a message that says what to do, the right exit status, nothing left attached.
 
+use std::collections::BTreeSet;
 use std::fs::{self, File, OpenOptions, Permissions};
 use std::io::{BufRead, BufReader, Read};
 use std::net::Ipv4Addr;
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::os::unix::process::CommandExt;
 use std::process::{Command, Stdio};
 
@@ -273,5 +274,41 @@ fn nothing_stays_attached_however_it_ends() {
         live.kill();
         attached.assert_gone();
         assert_nothing_attached();
+    });
+}
+
+/// The network namespaces of a process's threads.
+fn namespaces(pid: &str) -> BTreeSet<u64> {
+    let threads = fs::read_dir(format!("/proc/{pid}/task"))
+        .into_iter()
+        .flatten()
+        .flatten();
+    let inodes = threads.filter_map(|thread| fs::metadata(thread.path().join("ns/net")).ok());
+    inodes.map(|inode| inode.ino()).collect()
+}
+
+#[test]
+fn the_lab_is_gone_even_when_it_is_killed() {
+    isolated(|| {
+        let lab = Live::start_command(&mut binary(&[
+            "lab",
+            "run",
+            "ethernet-on-l3-device",
+            "--json",
+        ]));
+        let attached = Attached::by(lab.pid());
+        let built = &namespaces(&lab.pid().to_string()) - &namespaces("self");
+        assert_eq!(built.len(), 1, "the lab's namespace");
+        lab.kill();
+        attached.assert_gone();
+        assert_nothing_attached();
+        assert_eq!(fs::read_dir("/run/netns").expect("the names").count(), 0);
+        for process in fs::read_dir("/proc").expect("the processes").flatten() {
+            let pid = process.file_name().to_string_lossy().into_owned();
+            assert!(
+                namespaces(&pid).is_disjoint(&built),
+                "process {pid} is in {built:?}"
+            );
+        }
     });
 }
