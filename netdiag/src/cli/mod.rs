@@ -33,10 +33,16 @@ pub struct Cli {
 #[derive(Args, Clone, Copy, Debug, Default)]
 pub struct Verbosity {
     /// Say nothing on standard error but errors
-    #[arg(short, long, global = true, conflicts_with = "verbose")]
+    #[arg(
+        short,
+        long,
+        global = true,
+        conflicts_with = "verbose",
+        display_order = 900
+    )]
     pub quiet: bool,
     /// Say more: every hook that was tried, and what the kernel answered
-    #[arg(short, long, global = true)]
+    #[arg(short, long, global = true, display_order = 901)]
     pub verbose: bool,
 }
 

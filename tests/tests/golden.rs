@@ -1,0 +1,95 @@
+//! What netdiag prints, letter by letter, where it does not depend on the machine: help, lists, the bundled capture.
+//!
+//! `UPDATE_GOLDEN=1 cargo test -p netdiag-tests --test golden` writes the expectations anew; read the difference.
+
+use std::fs;
+use std::os::unix::process::CommandExt as _;
+use std::path::PathBuf;
+use std::process::Stdio;
+
+use netdiag_tests::{Ended, finish, netdiag, run};
+
+/// Nobody.
+const USER: u32 = 65534;
+
+fn check(name: &str, got: &str) {
+    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+        .join("tests/golden")
+        .join(name);
+    if std::env::var_os("UPDATE_GOLDEN").is_some() {
+        fs::write(&path, got).unwrap();
+    }
+    let expected = fs::read_to_string(&path).unwrap_or_default();
+    assert!(
+        got == expected,
+        "{name} has changed; it is now:\n{got}\n--- it was:\n{expected}"
+    );
+}
+
+/// Runs netdiag as a user who may not trace.
+fn unprivileged(arguments: &[&str]) -> Ended {
+    let mut command = netdiag(arguments);
+    // Not root already where the tests are not: then the caller may not trace either.
+    if rustix::process::geteuid().is_root() {
+        command.uid(USER).gid(USER);
+    }
+    finish(command.stdout(Stdio::piped()))
+}
+
+#[test]
+fn help_of_every_command() {
+    let commands: [(&str, &[&str]); 6] = [
+        ("help.txt", &["--help"]),
+        ("help-drops.txt", &["drops", "--help"]),
+        ("help-counters.txt", &["counters", "--help"]),
+        ("help-doctor.txt", &["doctor", "--help"]),
+        ("help-lab.txt", &["lab", "--help"]),
+        ("help-lab-run.txt", &["lab", "run", "--help"]),
+    ];
+    for (name, arguments) in commands {
+        let ended = run(arguments);
+        assert_eq!((ended.code, ended.stderr.as_str()), (Some(0), ""));
+        check(name, &ended.stdout);
+    }
+}
+
+#[test]
+fn the_list_of_scenarios_is_a_line_each() {
+    let ended = run(&["lab", "list"]);
+    assert_eq!(ended.code, Some(0));
+    check("lab-list.txt", &ended.stdout);
+}
+
+#[test]
+fn the_bundled_capture_tells_the_story() {
+    let ended = unprivileged(&["lab", "run", "ethernet-on-l3-device"]);
+    assert_eq!((ended.code, ended.stderr.as_str()), (Some(0), ""));
+    check("lab-run-bundled.txt", &ended.stdout);
+}
+
+#[test]
+fn the_bundled_capture_as_each() {
+    let ended = unprivileged(&["lab", "run", "ethernet-on-l3-device", "--each"]);
+    assert_eq!((ended.code, ended.stderr.as_str()), (Some(0), ""));
+    check("lab-run-bundled-each.txt", &ended.stdout);
+}
+
+#[test]
+fn the_bundled_capture_as_json() {
+    let ended = unprivileged(&["lab", "run", "ethernet-on-l3-device", "--json"]);
+    assert_eq!((ended.code, ended.stderr.as_str()), (Some(0), ""));
+    check("lab-run-bundled.jsonl", &ended.stdout);
+}
+
+#[test]
+fn a_wrong_command_line_is_told_with_status_2() {
+    for (name, arguments) in [
+        ("wrong-flag.txt", ["drops", "--durations", "10s"]),
+        ("wrong-time.txt", ["drops", "--duration", "10x"]),
+        ("wrong-size.txt", ["drops", "--buffer-size", "15M"]),
+    ] {
+        let ended = run(&arguments);
+        assert_eq!((ended.code, ended.stdout.as_str()), (Some(2), ""));
+        check(name, &ended.stderr);
+    }
+}
