@@ -24,6 +24,7 @@ pub struct Live {
     stderr: Option<JoinHandle<String>>,
     start: Value,
     rest: Vec<Value>,
+    drops: usize,
     name: Option<NamedNetns>,
 }
 
@@ -64,6 +65,7 @@ impl Live {
             stderr,
             start: Value::Null,
             rest: Vec::new(),
+            drops: 0,
             name: None,
         };
         match live.next(PATIENCE) {
@@ -86,12 +88,15 @@ impl Live {
     /// When they do not come.
     pub fn await_drops(&mut self, count: usize) {
         let end = Instant::now() + PATIENCE;
-        while self.drops() < count {
+        while self.drops < count {
             let left = end.saturating_duration_since(Instant::now());
             match self.next(left) {
-                Some(line) => self.rest.push(line),
+                Some(line) => {
+                    self.drops += usize::from(line["kind"] == "drop");
+                    self.rest.push(line);
+                }
                 None => {
-                    let (drops, stderr) = (self.drops(), self.end().1);
+                    let (drops, stderr) = (self.drops, self.end().1);
                     panic!("{drops} drops of {count} came, then the end: {stderr}")
                 }
             }
@@ -134,13 +139,6 @@ impl Live {
         let pid = i32::try_from(self.child.id()).ok().and_then(Pid::from_raw);
         // It may have ended by itself.
         let _ = kill_process(pid.expect("a process id"), signal);
-    }
-
-    fn drops(&self) -> usize {
-        self.rest
-            .iter()
-            .filter(|line| line["kind"] == "drop")
-            .count()
     }
 
     /// The next line; `None` at the end.
