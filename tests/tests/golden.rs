@@ -17,7 +17,7 @@ fn check(name: &str, got: &str) {
         .join("tests/golden")
         .join(name);
     if std::env::var_os("UPDATE_GOLDEN").is_some() {
-        fs::write(&path, got).unwrap();
+        fs::write(&path, got).expect("write an expectation");
     }
     let expected = fs::read_to_string(&path).unwrap_or_default();
     assert!(
