@@ -43,6 +43,13 @@ macro_rules! kernel_fields {
             SKB_PROTOCOL: "sk_buff" "protocol" Required;
             SKB_DEV: "sk_buff" "dev" Required;
             SKB_SK: "sk_buff" "sk" Required;
+            SKB_IIF: "sk_buff" "skb_iif" Required;
+            // Zero-sized marks before the bit fields `pkt_type` and (until 6.2) `vlan_present`.
+            SKB_PKT_TYPE: "sk_buff" "__pkt_type_offset" Optional;
+            SKB_VLAN_PRESENT: "sk_buff" "__pkt_vlan_present_offset" Optional;
+            // Since 6.3 tag and protocol, seen as one number, are zero without a tag.
+            SKB_VLAN_ALL: "sk_buff" "vlan_all" Optional;
+            SKB_VLAN_TCI: "sk_buff" "vlan_tci" Required;
             DEV_NAME: "net_device" "name" Required;
             DEV_IFINDEX: "net_device" "ifindex" Required;
             DEV_TYPE: "net_device" "type" Required;

@@ -24,6 +24,12 @@ pub const FLAG_DEVICE: u16 = 1 << 2;
 /// `DropRecord::flags`: no field of the skb could be read (no BTF): only time, place, reason and protocol are known.
 pub const FLAG_NO_SKB: u16 = 1 << 3;
 
+/// `DropRecord::flags`: the packet had a VLAN tag, which the kernel took off; `vlan_tci` has it.
+pub const FLAG_VLAN: u16 = 1 << 4;
+
+/// `DropRecord::flags`: the packet came in by a device (`skb->skb_iif`); others were made on this host.
+pub const FLAG_RECEIVED: u16 = 1 << 5;
+
 /// `DropRecord::header_check`: what the header check saw at the entry of `ip_rcv_core` or `ip6_rcv_core`.
 pub const CHECK_SEEN: u16 = 1 << 0;
 /// The version nibble is not that of the function's protocol.
@@ -55,7 +61,7 @@ pub struct DropRecord {
     pub reason: u32,
     /// `net->ns.inum` of the device, or of the socket when there is no device; 0 when neither is known.
     pub netns: u32,
-    /// `dev->ifindex`; 0 without a device.
+    /// `dev->ifindex`; without a device `skb->skb_iif`, the one that it came in by; 0 without either.
     pub ifindex: u32,
     /// Bytes from the start of the copy to the end of the packet, paged data included.
     pub len: u32,
@@ -73,8 +79,8 @@ pub struct DropRecord {
     pub protocol: u16,
     /// `CHECK_*`.
     pub header_check: u16,
-    /// Zero.
-    pub reserved: [u8; 2],
+    /// `skb->vlan_tci`: priority and VLAN id; meaningful with [`FLAG_VLAN`].
+    pub vlan_tci: u16,
     /// `dev->name`, ended by a zero.
     pub ifname: [u8; IFNAMSIZ],
 }

@@ -1,8 +1,6 @@
 //! The exact counters, one set a processor, in memory that user space maps.
 
-use aya_ebpf::{
-    helpers::generated::bpf_get_smp_processor_id, macros::map, maps::Array,
-};
+use aya_ebpf::{helpers::generated::bpf_get_smp_processor_id, macros::map, maps::Array};
 use core::arch::asm;
 use netdiag_common::count::{Counts, GATE};
 
@@ -28,7 +26,11 @@ impl Counter {
         let cpu = unsafe { bpf_get_smp_processor_id() } as u32;
         let slots = COUNTS.get_ptr_mut(cpu)?.cast::<u64>();
         let counter = Self { slots, cpu };
-        if counter.value(GATE) == 0 { None } else { Some(counter) }
+        if counter.value(GATE) == 0 {
+            None
+        } else {
+            Some(counter)
+        }
     }
 
     /// Adds to a counter. Atomic, because an interrupt on this processor may drop a packet in between.

@@ -6,8 +6,7 @@
 use crate::{
     count::Counter,
     field::*,
-    filter,
-    header_check,
+    filter, header_check,
     memory::{Memory, Probed, Typed, pointer},
 };
 use aya_ebpf::{
@@ -23,8 +22,8 @@ use netdiag_common::{
     count::{DROPS_FILTERED, DROPS_LOST, DROPS_SEEN},
     field::ABSENT,
     record::{
-        CLASSES, DropRecord, FLAG_DEVICE, FLAG_LINK_HEADER, FLAG_NO_SKB, FLAG_SOCKET, KIND_DROP,
-        NO_OFFSET, NO_REASON, NO_UID,
+        CLASSES, DropRecord, FLAG_DEVICE, FLAG_LINK_HEADER, FLAG_NO_SKB, FLAG_RECEIVED, FLAG_SOCKET, FLAG_VLAN,
+        KIND_DROP, NO_OFFSET, NO_REASON, NO_UID,
     },
 };
 
@@ -107,7 +106,11 @@ pub fn drops_classic(ctx: TracePointContext) -> i32 {
             ABSENT => 0,
             offset => Probed::read::<u64>(base, offset),
         };
-        let reason = if reason == ABSENT { NO_REASON } else { Probed::read::<u32>(base, reason) };
+        let reason = if reason == ABSENT {
+            NO_REASON
+        } else {
+            Probed::read::<u32>(base, reason)
+        };
         if SKB_HEAD.load() == ABSENT {
             let protocol = match TRACEPOINT_PROTOCOL.load() {
                 ABSENT => 0,
@@ -115,7 +118,9 @@ pub fn drops_classic(ctx: TracePointContext) -> i32 {
             };
             return dropped_unseen(location, reason, protocol);
         }
-        let Some(skb) = pointer::<Probed>(base, TRACEPOINT_SKBADDR.load()) else { return 0 };
+        let Some(skb) = pointer::<Probed>(base, TRACEPOINT_SKBADDR.load()) else {
+            return 0;
+        };
         let rx_sk = pointer::<Probed>(base, TRACEPOINT_RX_SK.load()).unwrap_or(NULL);
         dropped::<Probed>(skb, location, reason, rx_sk)
     }
@@ -124,21 +129,34 @@ pub fn drops_classic(ctx: TracePointContext) -> i32 {
 /// One dropped packet: filter, count, copy.
 #[inline(always)]
 fn dropped<M: Memory>(skb: *const u8, location: u64, reason: u32, rx_sk: *const u8) -> i32 {
-    let Some(count) = Counter::open() else { return 0 };
+    let Some(count) = Counter::open() else {
+        return 0;
+    };
     count.add(DROPS_SEEN, 1);
     let mut record = blank(&count, location, reason);
 
     // SAFETY: the skb is alive in `kfree_skb`, and all that hangs off it is read with checks.
     let start = unsafe {
-        if let Some(dev) = pointer::<M>(skb, SKB_DEV.load()) {
-            record.flags |= FLAG_DEVICE;
-            record.netns = filter::device_netns::<M>(dev);
-            record.ifindex = M::read(dev, DEV_IFINDEX.load());
-            record.dev_type = M::read(dev, DEV_TYPE.load());
-            let name = filter::device_name(dev);
-            record.ifname = core::mem::transmute::<filter::IfName, [u8; IFNAMSIZ]>(name);
+        let came_in = M::read::<u32>(skb, SKB_IIF.load());
+        if came_in != 0 {
+            record.flags |= FLAG_RECEIVED;
         }
-        let sk = if rx_sk.is_null() { pointer::<M>(skb, SKB_SK.load()) } else { Some(rx_sk) };
+        match filter::device::<M>(skb) {
+            Some((dev, netns)) => {
+                record.flags |= FLAG_DEVICE;
+                record.netns = netns;
+                record.ifindex = M::read(dev, DEV_IFINDEX.load());
+                record.dev_type = M::read(dev, DEV_TYPE.load());
+                let name = filter::device_name(dev);
+                record.ifname = core::mem::transmute::<filter::IfName, [u8; IFNAMSIZ]>(name);
+            }
+            None => record.ifindex = came_in,
+        }
+        let sk = if rx_sk.is_null() {
+            pointer::<M>(skb, SKB_SK.load())
+        } else {
+            Some(rx_sk)
+        };
         match sk {
             Some(sk) if is_kernel_address(sk) => owner(sk, &mut record),
             _ => {}
@@ -149,6 +167,10 @@ fn dropped<M: Memory>(skb: *const u8, location: u64, reason: u32, rx_sk: *const 
             return 0;
         }
         record.protocol = M::read(skb, SKB_PROTOCOL.load());
+        if has_vlan_tag::<M>(skb) {
+            record.flags |= FLAG_VLAN;
+            record.vlan_tci = M::read(skb, SKB_VLAN_TCI.load());
+        }
         record.header_check = header_check::verdict(skb);
         extent::<M>(skb, &mut record)
     };
@@ -159,7 +181,9 @@ fn dropped<M: Memory>(skb: *const u8, location: u64, reason: u32, rx_sk: *const 
 /// One dropped packet of which the skb cannot be read.
 #[inline(always)]
 fn dropped_unseen(location: u64, reason: u32, protocol: u16) -> i32 {
-    let Some(count) = Counter::open() else { return 0 };
+    let Some(count) = Counter::open() else {
+        return 0;
+    };
     count.add(DROPS_SEEN, 1);
     if !filter::admits_reason(reason) || !filter::admits_place(0, &[0; 2]) {
         count.add(DROPS_FILTERED, 1);
@@ -195,15 +219,29 @@ fn blank(count: &Counter, location: u64, reason: u32) -> DropRecord {
         dev_type: 0,
         protocol: 0,
         header_check: 0,
-        reserved: [0; 2],
+        vlan_tci: 0,
         ifname: [0; IFNAMSIZ],
+    }
+}
+
+/// Whether the kernel took a VLAN tag off the packet (`skb_vlan_tag_present`).
+#[inline(always)]
+unsafe fn has_vlan_tag<M: Memory>(skb: *const u8) -> bool {
+    // SAFETY: as `Memory::read`. A bit field is no typed load.
+    unsafe {
+        if SKB_VLAN_ALL.load() != ABSENT {
+            return M::read::<u32>(skb, SKB_VLAN_ALL.load()) != 0;
+        }
+        // `PKT_VLAN_PRESENT_BIT` is the lowest bit on little-endian machines.
+        SKB_VLAN_PRESENT.load() != ABSENT
+            && Probed::read::<u8>(skb, SKB_VLAN_PRESENT.load()) & 1 == 1
     }
 }
 
 /// Kernel addresses have their top bit set. A fragment in reassembly has a number where others have `sk`
 /// (`ip_defrag_offset`, until 6.8).
 #[inline(always)]
-fn is_kernel_address(pointer: *const u8) -> bool {
+pub fn is_kernel_address(pointer: *const u8) -> bool {
     (pointer as i64) < 0
 }
 
@@ -299,7 +337,11 @@ unsafe fn extent<M: Memory>(skb: *const u8, record: &mut DropRecord) -> *const u
     };
     // All as offsets from `head`, like `sk_buff_data_t` is on 64-bit kernels.
     let data = data.wrapping_sub(head) as u32;
-    let network = if network == 0 || network > tail { data } else { network };
+    let network = if network == 0 || network > tail {
+        data
+    } else {
+        network
+    };
     let link = mac as u32;
     let gap = network.wrapping_sub(link);
     let ethernet = record.flags & FLAG_DEVICE == 0
@@ -318,8 +360,16 @@ unsafe fn extent<M: Memory>(skb: *const u8, record: &mut DropRecord) -> *const u
     record.network_offset = (network - start) as u16;
     record.len = len.wrapping_add(data).wrapping_sub(start);
     let linear = tail - start;
-    let wanted = if linear > SNAPLEN.load() { SNAPLEN.load() } else { linear };
-    record.caplen = if wanted > MAX_SNAPLEN as u32 { MAX_SNAPLEN as u16 } else { wanted as u16 };
+    let wanted = if linear > SNAPLEN.load() {
+        SNAPLEN.load()
+    } else {
+        linear
+    };
+    record.caplen = if wanted > MAX_SNAPLEN as u32 {
+        MAX_SNAPLEN as u16
+    } else {
+        wanted as u16
+    };
     (head + start as u64) as *const u8
 }
 
@@ -352,7 +402,9 @@ fn emit(count: &Counter, record: &DropRecord, start: *const u8) {
 
 #[inline(always)]
 fn send<const N: usize>(count: &Counter, record: &DropRecord, start: *const u8) -> bool {
-    let Some(mut entry) = RING.reserve::<Slot<N>>(0) else { return false };
+    let Some(mut entry) = RING.reserve::<Slot<N>>(0) else {
+        return false;
+    };
     let slot = entry.as_mut_ptr();
     // At most `N`, a power of two. The compiler knows, and would leave out the mask by which the verifier sees it.
     let length = (core::hint::black_box(record.caplen as u64).wrapping_sub(1) & (N as u64 - 1)) + 1;
@@ -361,7 +413,8 @@ fn send<const N: usize>(count: &Counter, record: &DropRecord, start: *const u8) 
         (&raw mut (*slot).header).write(*record);
         if record.caplen > 0 && !start.is_null() {
             let failed =
-                bpf_probe_read_kernel((&raw mut (*slot).bytes).cast(), length as u32, start.cast()) != 0;
+                bpf_probe_read_kernel((&raw mut (*slot).bytes).cast(), length as u32, start.cast())
+                    != 0;
             if failed {
                 (*slot).header.caplen = 0;
             }

@@ -1,7 +1,8 @@
 //! What the user asked for, decided before anything is reserved or copied.
 
 use crate::{
-    field::{DEV_NAME, DEV_NET, NET_INUM, SKB_DEV},
+    drops::is_kernel_address,
+    field::{DEV_IFINDEX, DEV_NAME, DEV_NET, NET_INUM, SKB_DEV},
     memory::{Memory, Probed, pointer},
 };
 use aya_ebpf::Global;
@@ -30,14 +31,32 @@ pub unsafe fn device_name(dev: *const u8) -> IfName {
     unsafe { Probed::read::<IfName>(dev, DEV_NAME.load()) }
 }
 
-/// The namespace of a device.
+/// Inode numbers of namespaces start here: 0xf0000000 (`PROC_DYNAMIC_FIRST`), and just below it those that the host
+/// booted with (`enum init_ns_ino`, 6.17).
+const FIRST_NETNS: u32 = 0xefff_0000;
+
+/// The device of a packet, and its namespace.
+///
+/// `skb->dev` shares its place with `dev_scratch` (an skb in the receive queue of UDP) and with a node of a tree (TCP's
+/// out-of-order queue, fragments, netem): what is there is a device only when it leads to a namespace.
 #[inline(always)]
-pub unsafe fn device_netns<M: Memory>(dev: *const u8) -> u32 {
+pub unsafe fn device<M: Memory>(skb: *const u8) -> Option<(*const u8, u32)> {
     // SAFETY: as `Memory::read`; a namespace outlives its devices.
     unsafe {
-        match pointer::<M>(dev, DEV_NET.load()) {
-            Some(net) => M::read::<u32>(net, NET_INUM.load()),
-            None => 0,
+        let dev = pointer::<M>(skb, SKB_DEV.load())?;
+        if !is_kernel_address(dev) {
+            return None;
+        }
+        let net = pointer::<M>(dev, DEV_NET.load())?;
+        if !is_kernel_address(net) {
+            return None;
+        }
+        let netns = M::read::<u32>(net, NET_INUM.load());
+        let ifindex = M::read::<i32>(dev, DEV_IFINDEX.load());
+        if netns >= FIRST_NETNS && ifindex > 0 {
+            Some((dev, netns))
+        } else {
+            None
         }
     }
 }
@@ -62,9 +81,11 @@ pub unsafe fn admits_skb<M: Memory>(skb: *const u8) -> bool {
     }
     // SAFETY: as `Memory::read`.
     unsafe {
-        let Some(dev) = pointer::<M>(skb, SKB_DEV.load()) else { return false };
+        let Some((dev, netns)) = device::<M>(skb) else {
+            return false;
+        };
         let name = if by_name { device_name(dev) } else { [0; 2] };
-        admits_place(device_netns::<M>(dev), &name)
+        admits_place(netns, &name)
     }
 }
 

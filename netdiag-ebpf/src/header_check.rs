@@ -4,7 +4,8 @@
 //! verdict, keyed by the skb, for the `kfree_skb` program that runs next on this processor. That one copies the
 //! bytes, so a malformed packet is one record and its bytes are copied once. On return the skb may be freed: the
 //! exit programs count and never touch it. Both functions run with bottom halves disabled, so a call is not
-//! interleaved with another on the same processor.
+//! interleaved with another on the same processor (but for PREEMPT_RT, where a verdict may get lost); every entry
+//! writes the slot anew, so that none outlives a call whose return was missed.
 
 use crate::{
     count::Counter,
@@ -33,11 +34,13 @@ use netdiag_common::{
 #[unsafe(no_mangle)]
 static HEADER_CHECK: Global<u32> = Global::new(0);
 
-/// The packet whose header failed the check, between entry and exit.
+/// The packet between entry and exit.
 #[repr(C)]
 #[derive(Clone, Copy)]
 struct Pending {
+    /// 0 for a packet that the user does not want.
     skb: u64,
+    /// `CHECK_*`; 0 for a header in good order.
     verdict: u64,
 }
 
@@ -106,7 +109,11 @@ fn return_value(ctx: &impl EbpfContext) -> *const u8 {
 /// x0 carries both the first argument and the return value on aarch64.
 #[inline(always)]
 fn register(ctx: &impl EbpfContext, x86: u32) -> *const u8 {
-    let offset = if x86 != ABSENT { x86 } else { REGS_ARM64.load() };
+    let offset = if x86 != ABSENT {
+        x86
+    } else {
+        REGS_ARM64.load()
+    };
     if offset == ABSENT {
         return core::ptr::null();
     }
@@ -123,7 +130,11 @@ pub fn verdict(skb: *const u8) -> u16 {
     match PENDING.get_ptr(0) {
         // SAFETY: the entry of this processor.
         Some(pending) => unsafe {
-            if (*pending).skb == skb as u64 { (*pending).verdict as u16 } else { 0 }
+            if (*pending).skb == skb as u64 {
+                (*pending).verdict as u16
+            } else {
+                0
+            }
         },
         None => 0,
     }
@@ -161,6 +172,9 @@ impl Version for Ip4 {
             CHECK_IHL
         } else if words * 4 > len {
             CHECK_SHORT
+        } else if total == 0 && len > u16::MAX as u32 {
+            // BIG TCP (6.3): the length is the skb's (`iph_totlen`).
+            0
         } else if total > len || total < words * 4 {
             CHECK_LENGTH
         } else {
@@ -194,21 +208,33 @@ impl Version for Ip6 {
 
 #[inline(always)]
 fn enter<V: Version, M: Memory>(skb: *const u8) -> i32 {
-    let Some(count) = Counter::open() else { return 0 };
+    let Some(count) = Counter::open() else {
+        return 0;
+    };
     count.add(CHECK_ENTRIES, 1);
     let timed = count.value(CHECK_ENTRIES) & (CHECK_SAMPLE - 1) == 1;
     // SAFETY: no arguments.
-    let begin = if timed { unsafe { bpf_ktime_get_ns() } } else { 0 };
-    // SAFETY: the skb is alive at the entry of both functions.
+    let begin = if timed {
+        unsafe { bpf_ktime_get_ns() }
+    } else {
+        0
+    };
+    let Some(pending) = PENDING.get_ptr_mut(0) else {
+        return 0;
+    };
+    // SAFETY: the skb is alive at the entry of both functions; the slot is this processor's.
     unsafe {
+        *pending = Pending { skb: 0, verdict: 0 };
         if !skb.is_null() && filter::admits_skb::<M>(skb) {
-            let verdict = inspect::<V, M>(skb);
+            let mut verdict = inspect::<V, M>(skb);
             if verdict != 0 {
                 count.add(V::MALFORMED, 1);
-                if let Some(pending) = PENDING.get_ptr_mut(0) {
-                    *pending = Pending { skb: skb as u64, verdict: (verdict | CHECK_SEEN) as u64 };
-                }
+                verdict |= CHECK_SEEN;
             }
+            *pending = Pending {
+                skb: skb as u64,
+                verdict: verdict as u64,
+            };
         }
     }
     if timed {
@@ -219,11 +245,22 @@ fn enter<V: Version, M: Memory>(skb: *const u8) -> i32 {
     0
 }
 
+/// `PKT_TYPE_MAX` of `linux/skbuff.h`, in the lowest bits on little-endian machines.
+const PKT_TYPE_MASK: u8 = 7;
+/// Of `linux/if_packet.h`.
+const PACKET_OTHERHOST: u8 = 3;
+
 /// Checks the header at `skb->data`, where both functions find it.
 #[inline(always)]
 unsafe fn inspect<V: Version, M: Memory>(skb: *const u8) -> u16 {
     // SAFETY: as `Memory::read`; the header is copied by the checked helper.
     unsafe {
+        // Both functions drop what is for another host before they look at any header byte.
+        if SKB_PKT_TYPE.load() != ABSENT
+            && Probed::read::<u8>(skb, SKB_PKT_TYPE.load()) & PKT_TYPE_MASK == PACKET_OTHERHOST
+        {
+            return 0;
+        }
         let len = M::read::<u32>(skb, SKB_LEN.load());
         if len < V::HEADER {
             return CHECK_SHORT;
@@ -246,21 +283,24 @@ unsafe fn inspect<V: Version, M: Memory>(skb: *const u8) -> u16 {
 /// Counts a return. `result` is compared, never followed.
 #[inline(always)]
 fn leave<V: Version>(result: *const u8) -> i32 {
-    let Some(count) = Counter::open() else { return 0 };
+    let Some(count) = Counter::open() else {
+        return 0;
+    };
+    let Some(pending) = PENDING.get_ptr_mut(0) else {
+        return 0;
+    };
+    // SAFETY: the entry of this processor.
+    let entered = unsafe { *pending };
+    if entered.skb == 0 {
+        return 0;
+    }
+    // SAFETY: as above.
+    unsafe { (*pending).skb = 0 };
     count.add(V::CALLS, 1);
     if result.is_null() {
         count.add(V::NULL, 1);
-    }
-    if let Some(pending) = PENDING.get_ptr_mut(0) {
-        // SAFETY: the entry of this processor.
-        unsafe {
-            if (*pending).skb != 0 {
-                if (*pending).skb == result as u64 {
-                    count.add(V::ACCEPTED, 1);
-                }
-                (*pending).skb = 0;
-            }
-        }
+    } else if entered.verdict != 0 {
+        count.add(V::ACCEPTED, 1);
     }
     0
 }

@@ -35,19 +35,31 @@ pub fn icmp6_fentry(ctx: FEntryContext) -> i32 {
 /// As [`icmp4_fentry`], by breakpoint.
 #[kprobe(function = "icmp_rcv")]
 pub fn icmp4_kprobe(ctx: ProbeContext) -> i32 {
-    received::<Probed>(first_argument(&ctx), ICMP_RECEIVED, ICMP_ECHO_REQUESTS, ECHO)
+    received::<Probed>(
+        first_argument(&ctx),
+        ICMP_RECEIVED,
+        ICMP_ECHO_REQUESTS,
+        ECHO,
+    )
 }
 
 /// As [`icmp6_fentry`], by breakpoint.
 #[kprobe(function = "icmpv6_rcv")]
 pub fn icmp6_kprobe(ctx: ProbeContext) -> i32 {
-    received::<Probed>(first_argument(&ctx), ICMP6_RECEIVED, ICMP6_ECHO_REQUESTS, ECHO6)
+    received::<Probed>(
+        first_argument(&ctx),
+        ICMP6_RECEIVED,
+        ICMP6_ECHO_REQUESTS,
+        ECHO6,
+    )
 }
 
 /// Both handlers find the ICMP header at `skb->data`.
 #[inline(always)]
 fn received<M: Memory>(skb: *const u8, all: usize, echo_requests: usize, echo: u8) -> i32 {
-    let Some(count) = Counter::open() else { return 0 };
+    let Some(count) = Counter::open() else {
+        return 0;
+    };
     // SAFETY: the skb is alive at the entry of both handlers; the message is read by the checked helper.
     unsafe {
         if skb.is_null() || !filter::admits_skb::<M>(skb) {

@@ -134,8 +134,8 @@ pub struct DropFacts<'a> {
     pub ifname: Option<&'a str>,
     /// 4 or 6.
     pub ip_version: Option<u8>,
-    /// The protocol number in the IP header; for IPv6 that of the last header.
-    pub ip_proto: Option<u8>,
+    /// Whether it came in by a device; others were made on this host.
+    pub received: bool,
     /// What is wrong with the header.
     pub malformed: HeaderFault,
 }
@@ -251,7 +251,7 @@ struct Kind {
     netns: Option<NetnsId>,
     ifname: Option<String>,
     ip_version: Option<u8>,
-    ip_proto: Option<u8>,
+    received: bool,
     malformed: HeaderFault,
 }
 
@@ -263,7 +263,7 @@ impl Kind {
             netns: self.netns,
             ifname: self.ifname.as_deref(),
             ip_version: self.ip_version,
-            ip_proto: self.ip_proto,
+            received: self.received,
             malformed: self.malformed,
         }
     }
@@ -277,11 +277,15 @@ impl From<&DropFacts<'_>> for Kind {
             netns: facts.netns,
             ifname: facts.ifname.map(str::to_owned),
             ip_version: facts.ip_version,
-            ip_proto: facts.ip_proto,
+            received: facts.received,
             malformed: facts.malformed,
         }
     }
 }
+
+/// More kinds than this explain nothing: names of devices and namespaces are for strangers to choose, and memory
+/// stays bounded.
+const MOST_KINDS: usize = 4096;
 
 /// Counts drops by kind, so that the rules are asked once a kind and not once a packet.
 #[derive(Clone, Debug, Default)]
@@ -300,7 +304,9 @@ impl Kinds {
             *count += 1;
             return;
         }
-        if let Some((kind, count)) = self.last.replace((Kind::from(facts), 1)) {
+        if let Some((kind, count)) = self.last.replace((Kind::from(facts), 1))
+            && (self.counts.len() < MOST_KINDS || self.counts.contains_key(&kind))
+        {
             *self.counts.entry(kind).or_default() += count;
         }
     }

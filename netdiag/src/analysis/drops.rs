@@ -34,6 +34,8 @@ pub struct Drop<'a> {
     pub cgroup: Option<&'a str>,
     /// The socket's owner.
     pub uid: Option<u32>,
+    /// Whether it came in by a device; others were made on this host.
+    pub received: bool,
     /// What the check at `ip_rcv_core` or `ip6_rcv_core` saw.
     pub header_check: HeaderCheck,
     /// The bytes captured.
@@ -54,6 +56,24 @@ impl Drop<'_> {
         self.dev_type.is_some_and(is_layer3)
     }
 
+    /// Whether the kernel dropped it where it judges IP headers, and not for another reason that comes before.
+    pub fn judged_by_header(&self) -> bool {
+        const FUNCTIONS: [&str; 4] = ["ip_rcv_core", "ip_rcv", "ip6_rcv_core", "ipv6_rcv"];
+        const REASONS: [&str; 5] = [
+            "IP_INHDR",
+            "IP_CSUM",
+            "PKT_TOO_SMALL",
+            "UNHANDLED_PROTO",
+            "NOT_SPECIFIED",
+        ];
+        self.bare_function()
+            .is_none_or(|name| FUNCTIONS.contains(&name))
+            && self
+                .reason
+                .as_deref()
+                .is_none_or(|name| REASONS.contains(&name))
+    }
+
     /// What decides which counters this drop raised.
     pub fn facts(&self) -> DropFacts<'_> {
         let ip = self.packet.ip;
@@ -71,7 +91,7 @@ impl Drop<'_> {
             netns: self.netns,
             ifname: self.ifname,
             ip_version,
-            ip_proto: ip.map(|ip| ip.protocol.0),
+            received: self.received,
             malformed: self.header_fault(),
         }
     }

@@ -27,6 +27,9 @@ pub(super) fn run(
     diagnostics: &Diagnostics,
 ) -> anyhow::Result<ExitCode> {
     let btf = session::choose_btf(args.btf.as_ref())?;
+    if btf.is_none() {
+        check_filters_without_btf(args)?;
+    }
     let netns = args.netns.as_deref().map(netns::resolve).transpose()?;
     if let Some(iface) = &args.iface {
         check_iface(iface, netns)?;
@@ -67,6 +70,24 @@ pub(super) fn run(
         return Ok(ExitCode::from(INCOMPLETE));
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Without types nothing but reason, place and protocol of a drop is known: a filter by anything else would show
+/// nothing and look like an answer.
+fn check_filters_without_btf(args: &DropsArgs) -> anyhow::Result<()> {
+    let given = [
+        ("--netns", args.netns.is_some()),
+        ("--iface", args.iface.is_some()),
+        ("--host", !args.host.is_empty()),
+        ("--port", !args.port.is_empty()),
+    ];
+    match given.into_iter().find(|(_, given)| *given) {
+        Some((name, _)) => bail!(
+            "{name} needs to look at the packet, and this kernel shows no types (BTF) to find it by: give --btf FILE, or \
+             leave {name} out"
+        ),
+        None => Ok(()),
+    }
 }
 
 /// The ways that the user named.

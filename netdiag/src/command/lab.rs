@@ -76,6 +76,9 @@ fn live(
     diagnostics: &Diagnostics,
 ) -> anyhow::Result<ExitCode> {
     let btf = session::choose_btf(None)?;
+    if btf.is_none() {
+        bail!("this kernel shows no types (BTF), so packets cannot be told by their namespace");
+    }
     let request = Request {
         command: "lab",
         config: Config {

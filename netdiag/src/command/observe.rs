@@ -155,10 +155,12 @@ async fn watch(
         }
     }
 
-    session.detach();
-    while observer.drain(&mut ring, BATCH)? > 0 {}
-    let duration = began.elapsed();
+    // The counters first: what drops packets does not wait for the ring to be drained, and what they count by now has
+    // its event.
     let after = snapshot::take(request.config.netns)?;
+    session.detach();
+    let duration = began.elapsed();
+    while observer.drain(&mut ring, BATCH)? > 0 {}
     diagnostics.problems(&after.problems);
     let deltas = counter::deltas(&before.counters, &after.counters);
     let report = observer.settle(&session, &deltas, duration);
@@ -176,6 +178,8 @@ async fn watch(
 struct Observer<'a> {
     filter: &'a PacketFilter,
     count: Option<u64>,
+    /// Whether the kernel side sends every drop: one that it leaves out explains no counter.
+    compared: bool,
     reasons: Reasons,
     view: &'a mut dyn View,
     probe: &'static str,
@@ -197,6 +201,7 @@ impl<'a> Observer<'a> {
         Self {
             filter: &request.filter,
             count: request.count,
+            compared: request.config.ifname.is_none() && request.config.reasons.is_empty(),
             reasons,
             view,
             probe: KFREE_SKB,
@@ -235,11 +240,14 @@ impl<'a> Observer<'a> {
             self.unreadable += 1;
             return Ok(());
         };
-        let packet = if event.no_skb {
+        let mut packet = if event.no_skb {
             decode::unseen(event.protocol)
         } else {
             decode::decode(&event.frame)
         };
+        if let Some(id) = event.vlan {
+            packet.vlans.push_outer(id);
+        }
         let place = self.symbols.place(event.location);
         let owner = event
             .socket_inode
@@ -259,6 +267,7 @@ impl<'a> Observer<'a> {
             cgroup_id: event.cgroup_id,
             cgroup: cgroup.as_deref(),
             uid: event.uid,
+            received: event.received,
             header_check: event.header_check,
             bytes: event.frame.bytes,
             packet: &packet,
@@ -324,6 +333,7 @@ impl<'a> Observer<'a> {
         };
         let mut names = self.names;
         let counters = self.kinds.correlate(deltas);
+        let compared = self.compared;
         let namespaces = counters
             .iter()
             .filter_map(|counter| counter.key.netns)
@@ -338,7 +348,8 @@ impl<'a> Observer<'a> {
         Report {
             duration,
             ledger,
-            findings: self.findings.finish(&counters),
+            findings: self.findings.finish(if compared { &counters } else { &[] }),
+            compared,
             groups: self.groups,
             counters,
             namespaces,

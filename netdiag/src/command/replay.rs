@@ -68,6 +68,7 @@ fn analyse(
             cgroup_id: None,
             cgroup: None,
             uid: None,
+            received: true,
             header_check: HeaderCheck::default(),
             bytes: &packet.bytes,
             packet: &decoded,
@@ -91,6 +92,7 @@ fn analyse(
         findings: findings.finish(&[]),
         groups,
         counters: Vec::new(),
+        compared: false,
         namespaces: Vec::new(),
         // A capture does not tell what arrived.
         echoes: EchoTally::default().finish([None, None], &[]),

@@ -61,6 +61,11 @@ impl Vlans {
     pub fn ids(self) -> impl Iterator<Item = u16> {
         self.outer.into_iter().chain(self.inner)
     }
+
+    /// Puts back the tag that the kernel took off: it was the outermost. A third one is dropped.
+    pub fn push_outer(&mut self, id: u16) {
+        self.inner = self.outer.replace(id).or(self.inner);
+    }
 }
 
 /// ARP for IPv4 over Ethernet.

@@ -8,8 +8,8 @@ use std::mem::offset_of;
 
 use netdiag_common::record::{
     CHECK_IHL, CHECK_LENGTH, CHECK_SEEN, CHECK_SHORT, CHECK_VERSION, DROP_HEADER_LEN, DropRecord,
-    FLAG_DEVICE, FLAG_LINK_HEADER, FLAG_NO_SKB, FLAG_SOCKET, KIND_DROP, NO_OFFSET, NO_REASON,
-    NO_UID,
+    FLAG_DEVICE, FLAG_LINK_HEADER, FLAG_NO_SKB, FLAG_RECEIVED, FLAG_SOCKET, FLAG_VLAN, KIND_DROP,
+    NO_OFFSET, NO_REASON, NO_UID,
 };
 use netdiag_common::{IFNAMSIZ, NetnsId};
 
@@ -44,6 +44,10 @@ pub struct DropEvent<'a> {
     pub uid: Option<u32>,
     /// What the check at the entry of the IP receive functions saw.
     pub header_check: HeaderCheck,
+    /// The id of the VLAN tag that the kernel took off the packet.
+    pub vlan: Option<u16>,
+    /// Whether it came in by a device; others were made on this host.
+    pub received: bool,
     /// Whether a socket owns the packet.
     pub has_socket: bool,
     /// Whether the skb could not be read: only time, place, reason and protocol are known.
@@ -175,6 +179,8 @@ pub fn drop_record(bytes: &[u8]) -> Result<DropEvent<'_>, RecordError> {
         cpu: number!(cpu: u32),
         uid: Some(number!(uid: u32)).filter(|&uid| uid != NO_UID),
         header_check: HeaderCheck(number!(header_check: u16)),
+        vlan: (flags & FLAG_VLAN != 0).then_some(number!(vlan_tci: u16) & VLAN_ID),
+        received: flags & FLAG_RECEIVED != 0,
         has_socket: flags & FLAG_SOCKET != 0,
         no_skb: flags & FLAG_NO_SKB != 0,
         protocol,
@@ -195,6 +201,9 @@ fn link(flags: u16, dev_type: Option<u16>, protocol: Option<u16>) -> Link {
         Link::Unknown
     }
 }
+
+/// `VLAN_VID_MASK` of `linux/if_vlan.h`: the rest of a tag is its priority.
+const VLAN_ID: u16 = 0x0fff;
 
 fn nonzero<T: Default + PartialEq>(value: T) -> Option<T> {
     (value != T::default()).then_some(value)
@@ -232,7 +241,8 @@ mod tests {
         }
         bytes.extend(protocol.to_be_bytes());
         bytes.extend((CHECK_SEEN | CHECK_IHL).to_ne_bytes());
-        bytes.extend([0; 2]);
+        // Priority 5, id 77.
+        bytes.extend(0xa04du16.to_ne_bytes());
         bytes.extend(*b"et\x1bh\xff0\0garbage00");
         assert_eq!(bytes.len(), DROP_HEADER_LEN);
         bytes.extend(packet);
@@ -241,7 +251,7 @@ mod tests {
 
     #[test]
     fn every_field() {
-        let flags = FLAG_LINK_HEADER | FLAG_SOCKET | FLAG_DEVICE;
+        let flags = FLAG_LINK_HEADER | FLAG_SOCKET | FLAG_DEVICE | FLAG_VLAN | FLAG_RECEIVED;
         let mut bytes = record(flags, 0x0800, &[1, 2, 3]);
         bytes.extend([9; 5]);
         let event = drop_record(&bytes).unwrap();
@@ -258,6 +268,8 @@ mod tests {
             cpu: 3,
             uid: Some(1000),
             header_check: HeaderCheck(CHECK_SEEN | CHECK_IHL),
+            vlan: Some(77),
+            received: true,
             has_socket: true,
             no_skb: false,
             protocol: Some(0x0800),

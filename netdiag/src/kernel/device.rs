@@ -247,7 +247,8 @@ fn counters(value: &[u8]) -> Vec<(&'static str, u64)> {
 
 fn string(value: &[u8]) -> String {
     let text = value.split(|&byte| byte == 0).next().unwrap_or_default();
-    super::netns::neutral(&String::from_utf8_lossy(text))
+    // The same rule as for the names in drop records: the two are compared.
+    String::from_utf8_lossy(text).replace(char::is_control, "\u{fffd}")
 }
 
 #[cfg(test)]

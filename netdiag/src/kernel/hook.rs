@@ -98,9 +98,10 @@ pub fn drops(btf: Option<&KernelBtf>) -> Ladder {
         loses,
     };
     let classic_loses = if btf.is_none() {
-        "the packet, its device, namespace and owner: only time, reason, place and protocol are left"
+        "the packet, its device, namespace and owner: only time, reason, place and protocol are left; before 6.7 the \
+         kernel does not tell how often it skipped the program"
     } else {
-        "speed"
+        "speed; before 6.7 the kernel does not tell how often it skipped the program"
     };
     Ladder {
         probe: KFREE_SKB,

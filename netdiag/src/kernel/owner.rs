@@ -31,9 +31,9 @@ pub struct Owner {
 #[derive(Debug, Default)]
 pub struct Owners {
     sockets: HashMap<u64, Owner>,
-    scanned: Option<Instant>,
+    next_scan: Option<Instant>,
     cgroups: HashMap<u64, String>,
-    walked: Option<Instant>,
+    next_walk: Option<Instant>,
     mount: Option<PathBuf>,
 }
 
@@ -50,9 +50,10 @@ impl Owners {
         if inode == 0 {
             return None;
         }
-        if !self.sockets.contains_key(&inode) && due(self.scanned) {
+        if !self.sockets.contains_key(&inode) && due(self.next_scan) {
+            let began = Instant::now();
             self.scan();
-            self.scanned = Some(Instant::now());
+            self.next_scan = Some(rest(began));
         }
         self.sockets.get(&inode).cloned()
     }
@@ -89,7 +90,8 @@ impl Owners {
         if id == 0 {
             return None;
         }
-        if !self.cgroups.contains_key(&id) && due(self.walked) {
+        if !self.cgroups.contains_key(&id) && due(self.next_walk) {
+            let began = Instant::now();
             if self.mount.is_none() {
                 self.mount =
                     cgroup2_mount(&fs::read_to_string("/proc/self/mountinfo").unwrap_or_default());
@@ -100,14 +102,20 @@ impl Owners {
             if let Some(mount) = &self.mount {
                 walk(mount, MAX_CGROUPS, &mut self.cgroups);
             }
-            self.walked = Some(Instant::now());
+            self.next_walk = Some(rest(began));
         }
         self.cgroups.get(&id).cloned()
     }
 }
 
-fn due(last: Option<Instant>) -> bool {
-    last.is_none_or(|at| at.elapsed() >= RESCAN)
+fn due(next: Option<Instant>) -> bool {
+    next.is_none_or(|at| Instant::now() >= at)
+}
+
+/// When the next look may be, after one that began then: the reader of the ring waits meanwhile, and whoever makes
+/// short-lived sockets on a host with many must not take more than a tenth of its time.
+fn rest(began: Instant) -> Instant {
+    Instant::now() + RESCAN.max(began.elapsed() * 10)
 }
 
 /// The inode number in a link target `socket:[12345]`.
@@ -184,9 +192,9 @@ mod tests {
     fn an_unknown_socket_is_not_searched_for_twice_at_once() {
         let mut owners = Owners::new();
         assert_eq!(owners.lookup(u64::MAX), None);
-        let scanned = owners.scanned;
+        let scanned = owners.next_scan;
         assert_eq!(owners.lookup(u64::MAX - 1), None);
-        assert_eq!(owners.scanned, scanned);
+        assert_eq!(owners.next_scan, scanned);
     }
 
     #[test]

@@ -19,7 +19,7 @@ use aya::{
 use netdiag_common::{IFNAMSIZ, MAX_REASON_FILTERS, NetnsId, count::SLOTS, field::ABSENT};
 use rustix::process::{Resource, Rlimit, setrlimit};
 use std::{
-    io,
+    fs, io,
     os::fd::AsFd,
     path::{Path, PathBuf},
 };
@@ -351,8 +351,18 @@ fn load(config: &Config, btf: Option<&KernelBtf>) -> Result<(Ebpf, Attacher), Se
     Ok((ebpf, Attacher::new(types)))
 }
 
-/// Possible processors: the numbers that `bpf_get_smp_processor_id` gives are below this.
+/// The numbers that `bpf_get_smp_processor_id` gives are below this: one more than the highest possible one, because
+/// a host may leave numbers out (`0-3,8-11`).
 fn cpus() -> u32 {
+    let possible = fs::read_to_string("/sys/devices/system/cpu/possible").unwrap_or_default();
+    if let Some(highest) = possible
+        .trim()
+        .rsplit([',', '-'])
+        .next()
+        .and_then(|last| last.parse::<u32>().ok())
+    {
+        return highest.saturating_add(1);
+    }
     aya::util::nr_cpus()
         .ok()
         .and_then(|count| u32::try_from(count).ok())

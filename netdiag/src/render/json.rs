@@ -115,7 +115,7 @@ impl View for JsonView {
                     ifname: counter.key.ifname.as_deref(),
                     netns: counter.key.netns.map(|netns| netns.0),
                     delta: counter.delta,
-                    explained: counter.explained,
+                    explained: report.compared.then_some(counter.explained),
                 })
                 .collect(),
             icmp: EchoLine::new(&report.echoes[0]),
@@ -283,7 +283,8 @@ struct CounterLine<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     netns: Option<u32>,
     delta: u64,
-    explained: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    explained: Option<u64>,
 }
 
 #[derive(Serialize)]

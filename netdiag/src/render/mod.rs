@@ -95,6 +95,8 @@ pub struct Report {
     pub groups: Groups,
     /// Drop-related counters that rose.
     pub counters: Vec<Correlated>,
+    /// Whether they could be compared with the drops: not where the kernel side left some out.
+    pub compared: bool,
     /// Names of the namespaces that occur.
     pub namespaces: Vec<(NetnsId, String)>,
     /// Echo requests of IPv4 and IPv6.

@@ -149,6 +149,9 @@ fn counters(output: &Output, paint: Paint, report: &Report) -> io::Result<()> {
             None => counter.key.name.clone(),
         };
         let verdict = match counter.explained {
+            _ if !report.compared => {
+                "not compared: --iface and --reason leave drops out".to_owned()
+            }
             0 => "not explained by any drop seen".to_owned(),
             explained if explained == counter.delta => "all explained".to_owned(),
             explained => format!("{explained} of {} explained", counter.delta),

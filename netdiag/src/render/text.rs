@@ -5,7 +5,11 @@ use std::borrow::Cow;
 
 /// Text without control characters: packet bytes, names and paths come from strangers.
 pub(super) fn plain(text: &str) -> Cow<'_, str> {
-    let obeyed = |c: char| (c.is_control() && c != '\n') || ('\u{202a}'..='\u{202e}').contains(&c);
+    let obeyed = |c: char| {
+        // Bidirectional and invisible ones are not obeyed, but they make text look like another.
+        let deceives = matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}');
+        (c.is_control() && c != '\n') || deceives
+    };
     if text.contains(obeyed) {
         Cow::Owned(text.replace(obeyed, "\u{fffd}"))
     } else {

@@ -68,6 +68,8 @@ pub struct Match {
     pub ip_version: Option<u8>,
     /// The fault of the header.
     pub fault: Option<HeaderFault>,
+    /// Only packets that were made on this host.
+    pub sent: bool,
     /// The name of the choice, when such a drop raises one of several counters, or none, and nothing tells which.
     pub choice: Option<&'static str>,
 }
@@ -88,6 +90,7 @@ impl Match {
                 || function.is_some_and(|name| self.functions.contains(&name)))
             && (self.ip_version.is_none() || self.ip_version == facts.ip_version)
             && self.fault.is_none_or(|fault| fault == facts.malformed)
+            && !(self.sent && facts.received)
     }
 
     const fn version(mut self, version: u8) -> Self {
@@ -100,11 +103,19 @@ impl Match {
         self
     }
 
+    const fn sent(mut self) -> Self {
+        self.sent = true;
+        self
+    }
+
     const fn choice(mut self, choice: &'static str) -> Self {
         self.choice = Some(choice);
         self
     }
 }
+
+/// What a queueing discipline says of what it drops.
+const QDISC: &[&str] = &["QDISC_DROP", "QDISC_OVERLIMIT", "QDISC_CONGESTED"];
 
 const fn on(reasons: &'static [&'static str], functions: &'static [&'static str]) -> Match {
     Match {
@@ -112,6 +123,7 @@ const fn on(reasons: &'static [&'static str], functions: &'static [&'static str]
         functions,
         ip_version: None,
         fault: None,
+        sent: false,
         choice: None,
     }
 }
@@ -122,6 +134,7 @@ const fn missing(functions: &'static [&'static str]) -> Match {
         functions,
         ip_version: None,
         fault: None,
+        sent: false,
         choice: None,
     }
 }
@@ -132,6 +145,7 @@ const fn any(functions: &'static [&'static str]) -> Match {
         functions,
         ip_version: None,
         fault: None,
+        sent: false,
         choice: None,
     }
 }
@@ -253,8 +267,10 @@ pub static RULES: &[CounterRule] = &[
         Family::Ip,
         // ip_send_skb counts what an OUTPUT rule refused. The same reason on the way in raises nothing.
         &[
-            on(&["NETFILTER_DROP"], ANYWHERE).version(4),
-            missing(&["nf_hook_slow"]).version(4),
+            on(&["NETFILTER_DROP"], ANYWHERE).version(4).sent(),
+            missing(&["nf_hook_slow"]).version(4).sent(),
+            // A full queue counts for datagrams (ip_send_skb) and not for TCP; netem's loss counts for none.
+            on(QDISC, ANYWHERE).version(4).sent().choice("ip_send_skb"),
         ],
         "IPv4 packets that this host could not send: a netfilter OUTPUT rule, or a full queue",
     ),
@@ -709,8 +725,9 @@ pub static RULES: &[CounterRule] = &[
         "Ip6OutDiscards",
         Family::Ip6,
         &[
-            on(&["NETFILTER_DROP"], ANYWHERE).version(6),
-            missing(&["nf_hook_slow"]).version(6),
+            on(&["NETFILTER_DROP"], ANYWHERE).version(6).sent(),
+            missing(&["nf_hook_slow"]).version(6).sent(),
+            on(QDISC, ANYWHERE).version(6).sent().choice("ip6_send_skb"),
         ],
         "IPv6 packets that this host could not send: a netfilter OUTPUT rule, or a full queue",
     ),
@@ -867,7 +884,7 @@ pub static RULES: &[CounterRule] = &[
         Family::Device,
         &[
             // noop_enqueue (a device that is down) counts since 6.11; other qdiscs count in their own statistics.
-            on(&["QDISC_DROP"], ANYWHERE),
+            on(&["QDISC_DROP"], ANYWHERE).choice("noop_enqueue"),
             any(TUN),
             any(&["validate_xmit_skb"]),
         ],

@@ -89,6 +89,9 @@ fn lines(lines: &[&str]) -> Vec<String> {
 
 /// The first fault counts: the kernel checks in this order and stops there.
 fn faulty(drop: &Drop<'_>, kinds: &[MalformedKind]) -> Option<f32> {
+    if !drop.judged_by_header() {
+        return None;
+    }
     let first = drop.packet.faults().next()?;
     kinds.contains(&first.kind).then_some(first.confidence)
 }
