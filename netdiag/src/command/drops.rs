@@ -57,10 +57,11 @@ pub(super) fn run(
         (false, true) => Style::Each,
         (false, false) => Style::Groups,
     };
-    let mut view = render::view(style, output, diagnostics);
+    let mut view = render::view(style, output.clone(), diagnostics);
     let report = observe::run(
         &request,
         btf,
+        &output,
         &mut *view,
         diagnostics,
         || {},

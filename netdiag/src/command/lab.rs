@@ -115,7 +115,7 @@ fn live(
     let end = async {
         let _ = until.await;
     };
-    let report = observe::run(&request, btf, &mut *view, diagnostics, begin, end);
+    let report = observe::run(&request, btf, output, &mut *view, diagnostics, begin, end);
     let (bench, injected) = injector
         .join()
         .map_err(|_| anyhow::anyhow!("the thread that injects packets panicked"))?;

@@ -12,6 +12,7 @@ use crate::{
     cli::{Cli, Command},
     render::{Diagnostics, Output},
 };
+use anyhow::Context as _;
 use std::process::ExitCode;
 
 /// Runs what the user asked for.
@@ -20,7 +21,7 @@ use std::process::ExitCode;
 /// What failed, on what, why, and what to do.
 pub fn run(cli: Cli) -> anyhow::Result<ExitCode> {
     let diagnostics = Diagnostics::new(cli.verbosity.quiet, cli.verbosity.verbose);
-    let output = Output::stdout();
+    let output = Output::stdout().context("cannot use standard output")?;
     match cli.command {
         Command::Drops(args) => drops::run(&args, output, &diagnostics),
         Command::Counters(args) => counters::run(&args, &output, &diagnostics),

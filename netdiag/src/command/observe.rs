@@ -26,9 +26,10 @@ use crate::{
         reason::Reasons,
         ring::{Ring, Wake},
         session::{Config, Session},
+        stop::Stop,
         symbol::Symbols,
     },
-    render::{Diagnostics, HeaderChecks, Probe, Progress, Report, Start, View},
+    render::{Diagnostics, HeaderChecks, Output, Probe, Progress, Report, Start, View},
 };
 use anyhow::Context;
 use netdiag_common::count as slot;
@@ -65,6 +66,7 @@ pub(super) struct Request {
 pub(super) fn run(
     request: &Request,
     btf: Option<KernelBtf>,
+    output: &Output,
     view: &mut dyn View,
     diagnostics: &Diagnostics,
     started: impl FnOnce(),
@@ -74,12 +76,21 @@ pub(super) fn run(
         .enable_all()
         .build()
         .context("cannot start the event loop")?;
-    runtime.block_on(watch(request, btf, view, diagnostics, started, until))
+    runtime.block_on(watch(
+        request,
+        btf,
+        output,
+        view,
+        diagnostics,
+        started,
+        until,
+    ))
 }
 
 async fn watch(
     request: &Request,
     btf: Option<KernelBtf>,
+    output: &Output,
     view: &mut dyn View,
     diagnostics: &Diagnostics,
     started: impl FnOnce(),
@@ -89,6 +100,9 @@ async fn watch(
     let mut interrupt = signal(SignalKind::interrupt()).context("cannot catch SIGINT")?;
     let mut terminate = signal(SignalKind::terminate()).context("cannot catch SIGTERM")?;
     let mut hangup = signal(SignalKind::hangup()).context("cannot catch SIGHUP")?;
+
+    let stop = Stop::register().context("cannot catch signals")?;
+    output.guard(move |file| stop.wait_writable(file));
 
     let mut session = Session::open(&request.config, btf.as_ref())?;
     drop(btf);

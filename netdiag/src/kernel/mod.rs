@@ -15,6 +15,7 @@ pub mod reason;
 pub mod ring;
 pub mod rung;
 pub mod session;
+pub mod stop;
 pub mod symbol;
 pub mod tracefs;
 

@@ -5,7 +5,7 @@ use std::{
     cell::RefCell,
     fs::File,
     io::{self, IsTerminal, Write},
-    os::fd::AsFd,
+    os::fd::{AsFd, BorrowedFd},
     rc::Rc,
 };
 
@@ -22,13 +22,27 @@ pub struct Output {
 struct Inner {
     /// A plain vector: a JSON line is made of a hundred small writes, and each through a writer would cost a call.
     buffer: Vec<u8>,
-    file: Box<dyn Write>,
+    file: File,
+    /// Asked before each piece that a pipe takes without blocking; its error ends the run.
+    guard: Option<Guard>,
     begun: bool,
 }
 
+/// See [`Output::guard`].
+type Guard = Box<dyn Fn(BorrowedFd<'_>) -> io::Result<()>>;
+
+/// A pipe that can be written to takes this much without blocking (`PIPE_BUF`, pipe(7)).
+const PIECE: usize = 4096;
+
 impl Inner {
     fn hand_over(&mut self) -> io::Result<()> {
-        let result = self.file.write_all(&self.buffer);
+        let result = match &self.guard {
+            None => self.file.write_all(&self.buffer),
+            Some(guard) => self.buffer.chunks(PIECE).try_for_each(|piece| {
+                guard(self.file.as_fd())?;
+                self.file.write_all(piece)
+            }),
+        };
         // What could not be written is not tried again: the error ends the run.
         self.buffer.clear();
         result
@@ -44,23 +58,29 @@ impl Drop for Inner {
 
 impl Output {
     /// The process's.
-    pub fn stdout() -> Self {
+    ///
+    /// # Errors
+    /// The kernel's, from `dup`.
+    pub fn stdout() -> io::Result<Self> {
         let stdout = io::stdout();
         let terminal = stdout.is_terminal();
         // Not through `Stdout`, whose line buffer would be written at every line.
-        let file: Box<dyn Write> = match stdout.as_fd().try_clone_to_owned() {
-            Ok(fd) => Box::new(File::from(fd)),
-            Err(_) => Box::new(stdout),
+        let inner = Inner {
+            buffer: Vec::with_capacity(2 * BUFFER),
+            file: File::from(stdout.as_fd().try_clone_to_owned()?),
+            guard: None,
+            begun: false,
         };
-        let buffer = Vec::with_capacity(2 * BUFFER);
-        Self {
-            inner: Rc::new(RefCell::new(Inner {
-                buffer,
-                file,
-                begun: false,
-            })),
+        Ok(Self {
+            inner: Rc::new(RefCell::new(inner)),
             terminal,
-        }
+        })
+    }
+
+    /// Lets `guard` wait before each piece that goes to a pipe or terminal: a reader that does not read must not keep
+    /// a run from ending.
+    pub fn guard(&self, guard: impl Fn(BorrowedFd<'_>) -> io::Result<()> + 'static) {
+        self.inner.borrow_mut().guard = Some(Box::new(guard));
     }
 
     /// Whether a person looks at it.

@@ -1,0 +1,68 @@
+//! Whether the user wants to stop, for code that blocks outside the event loop: writing to a reader that does not read.
+
+use rustix::{
+    event::{PollFd, PollFlags, Timespec, poll},
+    fs::{FileType, fstat},
+};
+use signal_hook::{
+    consts::{SIGHUP, SIGINT, SIGTERM},
+    flag,
+};
+use std::{
+    io,
+    os::fd::AsFd,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+};
+
+/// How often the flag is looked at while a reader does not read, in nanoseconds.
+const LOOK: i64 = 200_000_000;
+
+/// Set by SIGINT, SIGTERM and SIGHUP, beside what the event loop makes of them.
+#[derive(Clone, Debug, Default)]
+pub struct Stop(Arc<AtomicBool>);
+
+impl Stop {
+    /// Registers the flag.
+    ///
+    /// # Errors
+    /// The kernel's, from `sigaction`.
+    pub fn register() -> io::Result<Self> {
+        let stop = Self::default();
+        for signal in [SIGINT, SIGTERM, SIGHUP] {
+            flag::register(signal, Arc::clone(&stop.0))?;
+        }
+        Ok(stop)
+    }
+
+    /// Waits until a file can be written to without blocking. Regular files always can.
+    ///
+    /// # Errors
+    /// `Interrupted` when the user wants to stop before that.
+    pub fn wait_writable(&self, file: impl AsFd) -> io::Result<()> {
+        if fstat(&file).is_ok_and(|stat| FileType::from_raw_mode(stat.st_mode).is_file()) {
+            return Ok(());
+        }
+        let wait = Timespec {
+            tv_sec: 0,
+            tv_nsec: LOOK,
+        };
+        loop {
+            let mut files = [PollFd::new(&file, PollFlags::OUT)];
+            match poll(&mut files, Some(&wait)) {
+                // An error or a closed pipe is for the write to tell.
+                Ok(ready) if ready > 0 => return Ok(()),
+                Ok(_) | Err(rustix::io::Errno::INTR) => {}
+                Err(error) => return Err(error.into()),
+            }
+            if self.0.load(Ordering::Relaxed) {
+                return Err(io::Error::new(
+                    io::ErrorKind::Interrupted,
+                    "stopped while its reader did not read",
+                ));
+            }
+        }
+    }
+}
