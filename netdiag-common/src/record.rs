@@ -30,6 +30,9 @@ pub const FLAG_VLAN: u16 = 1 << 4;
 /// `DropRecord::flags`: the packet came in by a device (`skb->skb_iif`); others were made on this host.
 pub const FLAG_RECEIVED: u16 = 1 << 5;
 
+/// `DropRecord::flags`: it was for another host's MAC address. Told where the kernel gives no reason, which says it.
+pub const FLAG_OTHERHOST: u16 = 1 << 6;
+
 /// `DropRecord::header_check`: what the header check saw at the entry of `ip_rcv_core` or `ip6_rcv_core`.
 pub const CHECK_SEEN: u16 = 1 << 0;
 /// The version nibble is not that of the function's protocol.

@@ -22,8 +22,8 @@ use netdiag_common::{
     count::{DROPS_FILTERED, DROPS_LOST, DROPS_SEEN},
     field::ABSENT,
     record::{
-        CLASSES, DropRecord, FLAG_DEVICE, FLAG_LINK_HEADER, FLAG_NO_SKB, FLAG_RECEIVED, FLAG_SOCKET, FLAG_VLAN,
-        KIND_DROP, NO_OFFSET, NO_REASON, NO_UID,
+        CLASSES, DropRecord, FLAG_DEVICE, FLAG_LINK_HEADER, FLAG_NO_SKB, FLAG_OTHERHOST,
+        FLAG_RECEIVED, FLAG_SOCKET, FLAG_VLAN, KIND_DROP, NO_OFFSET, NO_REASON, NO_UID,
     },
 };
 
@@ -165,6 +165,9 @@ fn dropped<M: Memory>(skb: *const u8, location: u64, reason: u32, rx_sk: *const 
         if !filter::admits_reason(reason) || !filter::admits_place(record.netns, &name) {
             count.add(DROPS_FILTERED, 1);
             return 0;
+        }
+        if reason == NO_REASON && header_check::is_for_another_host(skb) {
+            record.flags |= FLAG_OTHERHOST;
         }
         record.protocol = M::read(skb, SKB_PROTOCOL.load());
         if has_vlan_tag::<M>(skb) {

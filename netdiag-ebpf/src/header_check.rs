@@ -250,15 +250,22 @@ const PKT_TYPE_MASK: u8 = 7;
 /// Of `linux/if_packet.h`.
 const PACKET_OTHERHOST: u8 = 3;
 
+/// Whether the packet is for another host's MAC address.
+#[inline(always)]
+pub unsafe fn is_for_another_host(skb: *const u8) -> bool {
+    // SAFETY: `Probed` reads any address. A bit field is no typed load.
+    SKB_PKT_TYPE.load() != ABSENT
+        && unsafe { Probed::read::<u8>(skb, SKB_PKT_TYPE.load()) } & PKT_TYPE_MASK
+            == PACKET_OTHERHOST
+}
+
 /// Checks the header at `skb->data`, where both functions find it.
 #[inline(always)]
 unsafe fn inspect<V: Version, M: Memory>(skb: *const u8) -> u16 {
     // SAFETY: as `Memory::read`; the header is copied by the checked helper.
     unsafe {
         // Both functions drop what is for another host before they look at any header byte.
-        if SKB_PKT_TYPE.load() != ABSENT
-            && Probed::read::<u8>(skb, SKB_PKT_TYPE.load()) & PKT_TYPE_MASK == PACKET_OTHERHOST
-        {
+        if is_for_another_host(skb) {
             return 0;
         }
         let len = M::read::<u32>(skb, SKB_LEN.load());

@@ -24,8 +24,8 @@ pub struct Drop<'a> {
     pub ifname: Option<&'a str>,
     /// The device's type (`ARPHRD_*`).
     pub dev_type: Option<u16>,
-    /// The processor that dropped it.
-    pub cpu: u32,
+    /// The processor that dropped it; a capture does not tell.
+    pub cpu: Option<u32>,
     /// The process that holds the packet's socket: id and name.
     pub owner: Option<(u32, &'a str)>,
     /// The socket's cgroup.
@@ -34,6 +34,8 @@ pub struct Drop<'a> {
     pub cgroup: Option<&'a str>,
     /// The socket's owner.
     pub uid: Option<u32>,
+    /// Whether it was for another host's MAC address, where the kernel gives no reason to say so.
+    pub other_host: bool,
     /// Whether it came in by a device; others were made on this host.
     pub received: bool,
     /// What the check at `ip_rcv_core` or `ip6_rcv_core` saw.
@@ -66,8 +68,10 @@ impl Drop<'_> {
             "UNHANDLED_PROTO",
             "NOT_SPECIFIED",
         ];
-        self.bare_function()
-            .is_none_or(|name| FUNCTIONS.contains(&name))
+        !self.other_host
+            && self
+                .bare_function()
+                .is_none_or(|name| FUNCTIONS.contains(&name))
             && self
                 .reason
                 .as_deref()

@@ -90,7 +90,7 @@ pub struct DropsArgs {
     #[arg(long, value_name = "ADDRESS")]
     pub host: Vec<IpAddr>,
     /// Only packets from or to this port; repeated: any of them
-    #[arg(long, value_name = "PORT")]
+    #[arg(long, value_name = "PORT", value_parser = clap::value_parser!(u16).range(1..))]
     pub port: Vec<u16>,
     /// How many bytes of each packet to copy
     #[arg(long, value_name = "BYTES", default_value_t = DEFAULT_SNAPLEN,
@@ -191,4 +191,12 @@ pub struct LabRunArgs {
     /// Leave out the hooks that every received packet passes
     #[arg(long)]
     pub no_header_check: bool,
+    /// Type information of the running kernel, for kernels that do not show their own
+    #[arg(long, value_name = "FILE")]
+    pub btf: Option<PathBuf>,
 }
+
+/// A command line that is wrong in a way that only the commands can tell.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct UsageError(pub String);

@@ -10,8 +10,9 @@ use crate::{
         counters::{Kind, Row, show},
     },
 };
+use anyhow::bail;
 use netdiag_common::NetnsId;
-use std::{process::ExitCode, thread, time::Instant};
+use std::{collections::BTreeMap, process::ExitCode, thread, time::Instant};
 
 pub(super) fn run(
     args: &CountersArgs,
@@ -34,7 +35,16 @@ pub(super) fn run(
         let deltas = counter::deltas(&before.counters, &after.counters);
         let time = began.elapsed();
         began = Instant::now();
-        let changes = deltas.iter().map(|delta| (&delta.key, delta.delta));
+        let mut changes: BTreeMap<_, _> = deltas
+            .iter()
+            .map(|delta| (&delta.key, delta.delta))
+            .collect();
+        if args.all {
+            for key in after.counters.keys() {
+                changes.entry(key).or_insert(0);
+            }
+        }
+        let changes = changes.into_iter();
         print(args, output, Kind::Deltas(time), changes, &mut names)?;
         before = after;
         rounds += 1;
@@ -44,6 +54,9 @@ pub(super) fn run(
 
 fn take(only: Option<NetnsId>, diagnostics: &Diagnostics) -> anyhow::Result<Taken> {
     let taken = snapshot::take(only)?;
+    if taken.counters.is_empty() && !taken.problems.is_empty() {
+        bail!("no counter could be read: {}", taken.problems.join("; "));
+    }
     diagnostics.problems(&taken.problems);
     Ok(taken)
 }

@@ -3,9 +3,9 @@
 use crate::{
     cli::DoctorArgs,
     kernel::{
-        self,
-        btf::{KernelBtf, RUNNING},
-        hook::{Hook, Ladder},
+        self, attach,
+        btf::{BtfError, KernelBtf, RUNNING},
+        hook::{self, Hook, Ladder, Rung},
         netns, privilege,
         rung::{RungReport, RungState},
         session,
@@ -24,9 +24,18 @@ pub(super) fn run(
     diagnostics: &Diagnostics,
 ) -> anyhow::Result<ExitCode> {
     let btf = session::choose_btf(args.btf.as_ref());
-    let mut checks = environment(btf.as_ref().ok().and_then(Option::as_ref));
+    let mut checks = environment(&btf);
     let mut verdict = None;
     match btf {
+        Ok(btf) if attach::lacks().is_some() => {
+            for ladder in hook::all(btf.as_ref()) {
+                checks.extend(untried(&ladder));
+            }
+            verdict = Some(
+                "netdiag drops does not work here: this user may not trace; run it as root."
+                    .to_owned(),
+            );
+        }
         Ok(btf) => match session::survey(btf.as_ref()) {
             Ok(survey) => {
                 for (ladder, reports) in &survey {
@@ -47,7 +56,8 @@ pub(super) fn run(
             }
             Err(error) => checks.push(fact("eBPF programs", Answer::No, &error.to_string(), "")),
         },
-        Err(error) => checks.push(fact("BTF", Answer::No, &error.to_string(), "")),
+        // The row about BTF says why.
+        Err(_) => {}
     }
     let verdict = verdict.unwrap_or_else(|| {
         "netdiag cannot see drops here; the first 'no' above says why.".to_owned()
@@ -68,7 +78,7 @@ fn fact(name: &str, answer: Answer, detail: &str, advice: &str) -> Check {
 }
 
 /// What everything else stands on.
-fn environment(btf: Option<&KernelBtf>) -> Vec<Check> {
+fn environment(btf: &Result<Option<KernelBtf>, BtfError>) -> Vec<Check> {
     let mut checks = vec![fact("kernel", Answer::Yes, &kernel::release(), "")];
     match privilege::effective() {
         Ok(held) => {
@@ -101,7 +111,7 @@ fn environment(btf: Option<&KernelBtf>) -> Vec<Check> {
                 if held.has_syslog() {
                     ""
                 } else {
-                    "without it, places are bare addresses"
+                    "run it as root: sudo netdiag ..."
                 },
             ));
         }
@@ -113,15 +123,16 @@ fn environment(btf: Option<&KernelBtf>) -> Vec<Check> {
         )),
     }
     checks.push(match btf {
-        Some(btf) => fact("BTF", Answer::Yes, &btf.path().display().to_string(), ""),
-        None => fact(
+        Ok(Some(btf)) => fact("BTF", Answer::Yes, &btf.path().display().to_string(), ""),
+        Err(error) => fact("BTF", Answer::No, &error.to_string(), ""),
+        Ok(None) => fact(
             "BTF",
             Answer::No,
             &format!("{RUNNING} is not there"),
             "give --btf FILE; without it only reason, place and protocol of a drop are known",
         ),
     });
-    let reasons = session::reasons(btf);
+    let reasons = session::reasons(btf.as_ref().ok().and_then(Option::as_ref));
     checks.push(match reasons.names().count() {
         0 => fact(
             "drop reasons",
@@ -147,7 +158,7 @@ fn environment(btf: Option<&KernelBtf>) -> Vec<Check> {
             "tracefs",
             Answer::No,
             &error.to_string(),
-            "only needed where BTF is missing: mount -t tracefs none /sys/kernel/tracing",
+            "only needed where BTF is missing",
         ),
     });
     checks.push(match netns::list() {
@@ -191,7 +202,7 @@ fn rungs(ladder: &Ladder, reports: &[RungReport]) -> Vec<Check> {
                 detail
             };
             Check {
-                group: format!("{}: {}", ladder.probe, ladder.observes),
+                group: group(ladder),
                 name: report.hook.name().to_owned(),
                 answer,
                 detail: loses,
@@ -200,6 +211,35 @@ fn rungs(ladder: &Ladder, reports: &[RungReport]) -> Vec<Check> {
             }
         })
         .collect()
+}
+
+/// Rungs that cannot be tried without privilege, but for what the kernel's types say of them.
+fn untried(ladder: &Ladder) -> Vec<Check> {
+    let check = |rung: &Rung| {
+        let (answer, detail) = match &rung.impossible {
+            Some(why) => (Answer::No, why.clone()),
+            None if rung.hook == Hook::Deduced => {
+                (Answer::Yes, "needs no hook of its own".to_owned())
+            }
+            None => (
+                Answer::CouldNotTell,
+                "trying takes CAP_BPF and CAP_PERFMON".to_owned(),
+            ),
+        };
+        Check {
+            group: group(ladder),
+            name: rung.hook.name().to_owned(),
+            answer,
+            detail,
+            advice: String::new(),
+            used: false,
+        }
+    };
+    ladder.rungs.iter().map(check).collect()
+}
+
+fn group(ladder: &Ladder) -> String {
+    format!("{}: {}", ladder.probe, ladder.observes)
 }
 
 fn verdict(drops: &Ladder, rungs: &[Check]) -> String {

@@ -3,7 +3,7 @@
 use super::observe::{self, Request};
 use crate::{
     analysis::filter::PacketFilter,
-    cli::{DropsArgs, MOST_REASONS},
+    cli::{DropsArgs, MOST_REASONS, UsageError},
     kernel::{
         self,
         btf::KernelBtf,
@@ -18,6 +18,9 @@ use anyhow::{Context, bail};
 use netdiag_common::{IFNAMSIZ, NetnsId};
 use std::process::ExitCode;
 
+/// Copies of this length, in bytes, have the addresses and ports of all but deeply tunnelled packets.
+const ENOUGH_FOR_HEADERS: u32 = 128;
+
 /// A run with `--require-complete` that lost an event.
 const INCOMPLETE: u8 = 3;
 
@@ -26,6 +29,13 @@ pub(super) fn run(
     output: Output,
     diagnostics: &Diagnostics,
 ) -> anyhow::Result<ExitCode> {
+    let by_header = !args.host.is_empty() || !args.port.is_empty();
+    if by_header && args.snaplen < ENOUGH_FOR_HEADERS {
+        return Err(UsageError(format!(
+            "--host and --port look at the headers: --snaplen must be {ENOUGH_FOR_HEADERS} or more with them"
+        ))
+        .into());
+    }
     let btf = session::choose_btf(args.btf.as_ref())?;
     if btf.is_none() {
         check_filters_without_btf(args)?;
@@ -103,10 +113,11 @@ fn reasons(names: &[String], btf: Option<&KernelBtf>) -> anyhow::Result<Vec<u32>
         return Ok(Vec::new());
     }
     if names.len() > MOST_REASONS {
-        bail!(
+        return Err(UsageError(format!(
             "--reason was given {} times; {MOST_REASONS} are possible",
             names.len()
-        );
+        ))
+        .into());
     }
     let known = session::reasons(btf);
     if !known.known() {

@@ -75,9 +75,11 @@ fn live(
     output: &Output,
     diagnostics: &Diagnostics,
 ) -> anyhow::Result<ExitCode> {
-    let btf = session::choose_btf(None)?;
+    let btf = session::choose_btf(args.btf.as_ref())?;
     if btf.is_none() {
-        bail!("this kernel shows no types (BTF), so packets cannot be told by their namespace");
+        bail!(
+            "this kernel shows no types (BTF), so packets cannot be told by their namespace: give --btf FILE"
+        );
     }
     let request = Request {
         command: "lab",

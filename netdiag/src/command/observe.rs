@@ -105,12 +105,23 @@ async fn watch(
     output.guard(move |file| stop.wait_writable(file));
 
     let mut session = Session::open(&request.config, btf.as_ref())?;
+    let has_types = btf.is_some();
     drop(btf);
     for report in session.reports() {
         diagnostics.verbose(&format!(
             "{} by {}: {}",
             report.probe, report.hook, report.state
         ));
+    }
+
+    if !has_types && let Some(rung) = session.standing(KFREE_SKB) {
+        diagnostics.warn(&format!(
+            "without types (BTF) drops are seen by {}, which loses {}; `netdiag doctor` tells more",
+            rung.hook, rung.loses
+        ));
+    }
+    if !privilege::effective().is_ok_and(privilege::Capabilities::has_syslog) {
+        diagnostics.warn("CAP_SYSLOG is missing: places are bare addresses, and rules that need a function stay silent");
     }
 
     // The gate opens before the counters are read, so that what is counted in between has its event.
@@ -142,7 +153,8 @@ async fn watch(
     view.start(&start)?;
     started();
 
-    let mut observer = Observer::new(request, session.take_reasons(), view);
+    let reasons = session.take_reasons();
+    let mut observer = Observer::new(request, reasons, has_types, view);
     let mut tick = interval(TICK);
     tick.set_missed_tick_behavior(MissedTickBehavior::Skip);
     let mut until = pin!(until);
@@ -211,11 +223,12 @@ struct Observer<'a> {
 }
 
 impl<'a> Observer<'a> {
-    fn new(request: &'a Request, reasons: Reasons, view: &'a mut dyn View) -> Self {
+    /// `whole` says whether the hook shows packets and not only that there was one.
+    fn new(request: &'a Request, reasons: Reasons, whole: bool, view: &'a mut dyn View) -> Self {
         Self {
             filter: &request.filter,
             count: request.count,
-            compared: request.config.ifname.is_none() && request.config.reasons.is_empty(),
+            compared: request.config.ifname.is_none() && request.config.reasons.is_empty() && whole,
             reasons,
             view,
             probe: KFREE_SKB,
@@ -276,11 +289,12 @@ impl<'a> Observer<'a> {
             ifindex: event.ifindex,
             ifname: Some(&*event.ifname).filter(|name| !name.is_empty()),
             dev_type: event.dev_type,
-            cpu: event.cpu,
+            cpu: Some(event.cpu),
             owner: owner.as_ref().map(|owner| (owner.pid, owner.comm.as_str())),
             cgroup_id: event.cgroup_id,
             cgroup: cgroup.as_deref(),
             uid: event.uid,
+            other_host: event.other_host,
             received: event.received,
             header_check: event.header_check,
             bytes: event.frame.bytes,
@@ -323,8 +337,8 @@ impl<'a> Observer<'a> {
         };
         let hooked = |probe: &str| {
             session
-                .rung(probe)
-                .is_some_and(|hook| hook != Hook::Deduced)
+                .standing(probe)
+                .is_some_and(|rung| rung.hook != Hook::Deduced)
         };
         let arrivals =
             |probe, slot: usize| hooked(probe).then(|| totals.get(slot).copied().unwrap_or(0));

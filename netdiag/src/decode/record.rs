@@ -8,8 +8,8 @@ use std::mem::offset_of;
 
 use netdiag_common::record::{
     CHECK_IHL, CHECK_LENGTH, CHECK_SEEN, CHECK_SHORT, CHECK_VERSION, DROP_HEADER_LEN, DropRecord,
-    FLAG_DEVICE, FLAG_LINK_HEADER, FLAG_NO_SKB, FLAG_RECEIVED, FLAG_SOCKET, FLAG_VLAN, KIND_DROP,
-    NO_OFFSET, NO_REASON, NO_UID,
+    FLAG_DEVICE, FLAG_LINK_HEADER, FLAG_NO_SKB, FLAG_OTHERHOST, FLAG_RECEIVED, FLAG_SOCKET,
+    FLAG_VLAN, KIND_DROP, NO_OFFSET, NO_REASON, NO_UID,
 };
 use netdiag_common::{IFNAMSIZ, NetnsId};
 
@@ -46,6 +46,8 @@ pub struct DropEvent<'a> {
     pub header_check: HeaderCheck,
     /// The id of the VLAN tag that the kernel took off the packet.
     pub vlan: Option<u16>,
+    /// Whether it was for another host's MAC address, where the kernel gives no reason to say so.
+    pub other_host: bool,
     /// Whether it came in by a device; others were made on this host.
     pub received: bool,
     /// Whether a socket owns the packet.
@@ -180,6 +182,7 @@ pub fn drop_record(bytes: &[u8]) -> Result<DropEvent<'_>, RecordError> {
         uid: Some(number!(uid: u32)).filter(|&uid| uid != NO_UID),
         header_check: HeaderCheck(number!(header_check: u16)),
         vlan: (flags & FLAG_VLAN != 0).then_some(number!(vlan_tci: u16) & VLAN_ID),
+        other_host: flags & FLAG_OTHERHOST != 0,
         received: flags & FLAG_RECEIVED != 0,
         has_socket: flags & FLAG_SOCKET != 0,
         no_skb: flags & FLAG_NO_SKB != 0,
@@ -269,6 +272,7 @@ mod tests {
             uid: Some(1000),
             header_check: HeaderCheck(CHECK_SEEN | CHECK_IHL),
             vlan: Some(77),
+            other_host: false,
             received: true,
             has_socket: true,
             no_skb: false,

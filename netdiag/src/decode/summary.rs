@@ -15,6 +15,10 @@ impl fmt::Display for Packet {
         if let Some(disguise) = &self.disguise {
             return in_disguise(f, disguise);
         }
+        if self.len == 0 && self.caplen == 0 {
+            // The classic tracepoint without types, or an empty skb: what it was is all that there is to say.
+            return write!(f, "{} (not seen)", self.protocol.name());
+        }
         match (self.protocol, &self.ip, &self.arp) {
             (_, Some(ip), _) => self.ip_line(f, ip)?,
             (_, _, Some(arp)) => arp_line(f, arp)?,

@@ -11,6 +11,7 @@ use aya::{
     programs::{Program, ProgramError, ProgramFd},
 };
 use std::{
+    error::Error as _,
     fs,
     os::fd::{AsFd, AsRawFd},
     path::Path,
@@ -211,6 +212,25 @@ pub fn may_trace() -> bool {
     privilege::effective().is_ok_and(|held| held.has_bpf() && held.has_perfmon())
 }
 
+/// What this thread lacks for tracing, in words; `None` when it lacks nothing, or when that cannot be told.
+pub fn lacks() -> Option<String> {
+    let held = privilege::effective().ok()?;
+    let lacks = [
+        ("CAP_BPF", held.has_bpf()),
+        ("CAP_PERFMON", held.has_perfmon()),
+    ];
+    let names: Vec<_> = lacks
+        .iter()
+        .filter(|(_, held)| !held)
+        .map(|(name, _)| *name)
+        .collect();
+    match names.as_slice() {
+        [] => None,
+        [one] => Some(format!("{one} is")),
+        all => Some(format!("{} are", all.join(" and "))),
+    }
+}
+
 fn tracing_fact() -> String {
     let held = if may_trace() { "held" } else { "not both held" };
     format!("CAP_BPF and CAP_PERFMON are {held}")
@@ -231,7 +251,10 @@ fn message(error: &ProgramError) -> String {
         verifier_log,
     } = error
     else {
-        return error.to_string();
+        return match error.source() {
+            Some(cause) => format!("{error}: {cause}"),
+            None => error.to_string(),
+        };
     };
     let log = verifier_log.to_string();
     let log = log.trim();

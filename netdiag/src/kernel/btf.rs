@@ -22,7 +22,7 @@ pub enum BtfError {
     /// The file cannot be read.
     #[error(
         "cannot read the kernel's type information (BTF) from {}: {source}{}",
-        path.display(), hint(source)
+        path.display(), hint(path, source)
     )]
     Read {
         /// The file.
@@ -32,8 +32,8 @@ pub enum BtfError {
     },
     /// The file is not BTF.
     #[error(
-        "{} is not usable BTF: {detail}; give --btf a raw BTF file of the running kernel, such as \
-         `bpftool btf dump file vmlinux format raw` or BTFHub provides", path.display()
+        "{} is not usable BTF: {detail}; --btf takes the raw BTF of the running kernel, such as a \
+         copy of its {RUNNING}, the .BTF section of its vmlinux (objcopy --dump-section), or a file of BTFHub", path.display()
     )]
     Format {
         /// The file.
@@ -56,13 +56,14 @@ pub enum BtfError {
     },
 }
 
-fn hint(error: &io::Error) -> &'static str {
+fn hint(path: &Path, error: &io::Error) -> &'static str {
     match error.kind() {
-        io::ErrorKind::NotFound => {
-            "; the kernel was built without CONFIG_DEBUG_INFO_BTF, or /sys is not mounted: --btf FILE takes it from a file"
+        io::ErrorKind::NotFound if path == Path::new(RUNNING) => {
+            "; the kernel was built without CONFIG_DEBUG_INFO_BTF, or /sys is not mounted: --btf FILE takes it from a \
+             file"
         }
-        io::ErrorKind::PermissionDenied => "; run as root",
-        _ => "",
+        io::ErrorKind::PermissionDenied => "; run it as root",
+        _ => "; give --btf a raw BTF file of the running kernel",
     }
 }
 

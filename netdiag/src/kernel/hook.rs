@@ -157,6 +157,14 @@ pub fn icmp(btf: Option<&KernelBtf>) -> [Ladder; 2] {
     [ladder("icmp_rcv", "icmp4"), ladder("icmpv6_rcv", "icmp6")]
 }
 
+/// Every ladder, the one that netdiag cannot do without first.
+pub fn all(btf: Option<&KernelBtf>) -> impl Iterator<Item = Ladder> {
+    [drops(btf)]
+        .into_iter()
+        .chain(header_check(btf))
+        .chain(icmp(btf))
+}
+
 /// A kernel function: fentry, kprobe, deduced.
 fn function(
     btf: Option<&KernelBtf>,

@@ -55,6 +55,12 @@ pub enum SessionError {
     /// BTF was asked for and cannot be used, or lacks a field.
     #[error(transparent)]
     Btf(#[from] BtfError),
+    /// This user may not trace.
+    #[error("this user may not trace: {lacks} missing.{PRIVILEGE_HINT}")]
+    Privilege {
+        /// The capabilities that are not there, in words.
+        lacks: String,
+    },
     /// The object does not load.
     #[error("cannot load the eBPF object: {}{hint}", chain(source))]
     Load {
@@ -110,8 +116,8 @@ fn chain(error: &dyn std::error::Error) -> String {
     text
 }
 
-const PRIVILEGE_HINT: &str = "\nRun it as root (sudo), or with CAP_BPF and CAP_PERFMON. \
-    A container must be granted them by its host.";
+const PRIVILEGE_HINT: &str = "\nRun it as root (sudo), or with CAP_BPF and CAP_PERFMON, and for all it can tell also \
+    CAP_SYS_ADMIN (other namespaces) and CAP_SYSLOG (names of places). A container must be granted them by its host.";
 
 /// A running observation.
 pub struct Session {
@@ -130,6 +136,9 @@ impl Session {
     /// # Errors
     /// [`SessionError`]; then nothing stays attached.
     pub fn open(config: &Config, btf: Option<&KernelBtf>) -> Result<Self, SessionError> {
+        if let Some(lacks) = attach::lacks() {
+            return Err(SessionError::Privilege { lacks });
+        }
         let (mut ebpf, attacher) = load(config, btf)?;
         let mut reports = Vec::new();
 
@@ -185,9 +194,9 @@ impl Session {
     }
 
     /// The rung that an observation stands on.
-    pub fn rung(&self, probe: &str) -> Option<Hook> {
+    pub fn standing(&self, probe: &str) -> Option<&RungReport> {
         let holds = |report: &&RungReport| report.probe == probe && report.state.is_attached();
-        self.reports.iter().find(holds).map(|report| report.hook)
+        self.reports.iter().find(holds)
     }
 
     /// The kernel's drop reasons; once.
@@ -231,11 +240,7 @@ pub fn survey(btf: Option<&KernelBtf>) -> Result<Vec<(Ladder, Vec<RungReport>)>,
         hooks: Vec::new(),
     };
     let (mut ebpf, attacher) = load(&config, btf)?;
-    let ladders = [hook::drops(btf)]
-        .into_iter()
-        .chain(hook::header_check(btf))
-        .chain(hook::icmp(btf));
-    Ok(ladders
+    Ok(hook::all(btf)
         .map(|ladder| {
             let reports = attacher.try_all(&mut ebpf, &ladder);
             (ladder, reports)

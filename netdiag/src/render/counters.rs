@@ -50,12 +50,14 @@ pub fn show(output: &Output, json: bool, kind: Kind, rows: &[Row<'_>]) -> io::Re
 fn show_table(output: &Output, kind: Kind, rows: &[Row<'_>]) -> io::Result<()> {
     let paint = Paint::new(output.is_terminal());
     let title = match kind {
-        Kind::Values => "Counters that are not zero".to_owned(),
+        Kind::Values => "Counters".to_owned(),
         Kind::Deltas(time) => format!("Changes in {:.1} s", time.as_secs_f64()),
     };
     if rows.is_empty() {
         return output.line(&match kind {
-            Kind::Values => "No counter that speaks of drops has risen.".to_owned(),
+            Kind::Values => {
+                "No counter that could be read and speaks of drops has risen.".to_owned()
+            }
             Kind::Deltas(time) => format!("No change in {:.1} s.", time.as_secs_f64()),
         });
     }
@@ -89,13 +91,15 @@ struct Line<'a> {
     value: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     delta: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    interval_us: Option<u64>,
 }
 
 fn show_json(output: &Output, kind: Kind, rows: &[Row<'_>]) -> io::Result<()> {
     for row in rows {
-        let (value, delta) = match kind {
-            Kind::Values => (Some(row.value), None),
-            Kind::Deltas(_) => (None, Some(row.value)),
+        let (value, delta, interval) = match kind {
+            Kind::Values => (Some(row.value), None, None),
+            Kind::Deltas(time) => (None, Some(row.value), Some(time)),
         };
         let line = Line {
             kind: "counter",
@@ -104,6 +108,7 @@ fn show_json(output: &Output, kind: Kind, rows: &[Row<'_>]) -> io::Result<()> {
             netns: row.netns,
             value,
             delta,
+            interval_us: interval.and_then(|time| u64::try_from(time.as_micros()).ok()),
         };
         output.json(&line)?;
     }

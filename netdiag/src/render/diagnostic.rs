@@ -73,6 +73,14 @@ fn say(text: &str) {
     let _ = writeln!(io::stderr(), "{}", plain(text));
 }
 
+/// Says what is wrong with the command line, as the parser does.
+pub fn usage(message: &str) -> ExitCode {
+    say(&format!(
+        "error: {message}\n\nFor more information, try '--help'."
+    ));
+    ExitCode::from(2)
+}
+
 /// Says why netdiag failed, and with which status it ends.
 ///
 /// A reader that closed the pipe has what it wanted: that is no failure.

@@ -5,16 +5,16 @@ use super::{
     summary::{self, Clock},
     text::{self, Paint, plain},
 };
-use crate::analysis::drops::Drop;
+use crate::{analysis::drops::Drop, decode::Packet};
 use comfy_table::{ColumnConstraint, Table, Width};
 use indicatif::ProgressBar;
 use std::io;
 
 /// Columns before the packet, with what they need at least: time, device, reason, place.
-const WIDTHS: [u16; 4] = [14, 10, 17, 24];
-/// The same, where the terminal has fewer than [`WIDE`] columns.
-const NARROW_WIDTHS: [u16; 4] = [9, 8, 13, 15];
-/// From here on there is room for whole places beside the packet.
+const WIDTHS: &[u16] = &[14, 10, 17, 24];
+/// Where the terminal has fewer than [`WIDE`] columns: time, device, and the reason or else the function.
+const NARROW_WIDTHS: &[u16] = &[9, 8, 15];
+/// From here on there is room for the place beside the packet.
 const WIDE: u16 = 120;
 /// The packet's column is never narrower.
 const PACKET: u16 = 20;
@@ -48,17 +48,21 @@ impl EachView {
         }
     }
 
-    fn row(&self, cells: [&str; 5]) -> io::Result<()> {
+    fn narrow(&self) -> bool {
+        self.width.is_some_and(|width| width < WIDE)
+    }
+
+    fn row(&self, cells: &[&str]) -> io::Result<()> {
         let Some(width) = self.width else {
             return self.output.line(&plain(&cells.join("  ")));
         };
-        let widths = if width < WIDE { NARROW_WIDTHS } else { WIDTHS };
+        let widths = if self.narrow() { NARROW_WIDTHS } else { WIDTHS };
         let rest = width.saturating_sub(widths.iter().sum()).max(PACKET);
         let mut table = text::table();
-        let mut row = comfy_table::Row::from(cells.map(text::cell));
+        let mut row = comfy_table::Row::from(cells.iter().map(text::cell).collect::<Vec<_>>());
         row.max_height(1);
         table.add_row(row);
-        for (index, width) in widths.into_iter().chain([rest]).enumerate() {
+        for (index, width) in widths.iter().copied().chain([rest]).enumerate() {
             if let Some(column) = table.column_mut(index) {
                 column.set_constraint(ColumnConstraint::Absolute(Width::Fixed(width)));
                 column.set_padding((0, 1));
@@ -79,7 +83,11 @@ impl View for EachView {
 
     fn start(&mut self, _start: &Start) -> io::Result<()> {
         diagnostic::turn(&self.spinner);
-        self.row(["TIME", "DEVICE", "REASON", "PLACE", "PACKET"])?;
+        if self.narrow() {
+            self.row(&["TIME", "DEVICE", "WHY", "PACKET"])?;
+        } else {
+            self.row(&["TIME", "DEVICE", "REASON", "PLACE", "PACKET"])?;
+        }
         self.output.flush()
     }
 
@@ -89,34 +97,16 @@ impl View for EachView {
         _probe: &str,
         _finding: Option<&'static str>,
     ) -> io::Result<()> {
-        let narrow = self.width.is_some_and(|width| width < WIDE);
-        let time = self
-            .clock
-            .time_of_day(drop.time_ns, if narrow { 0 } else { 3 });
-        let place = if narrow {
-            drop.function.unwrap_or(drop.location)
-        } else {
-            drop.location
-        };
-        let packet = match drop.packet.to_string() {
-            // The kernel's classic tracepoint has no packet.
-            text if drop.packet.caplen == 0 && drop.packet.ip.is_none() => {
-                format!("{text} (no bytes)")
-            }
-            text => text,
-        };
-        // The addresses tell the version, and every column counts.
-        let version = packet
-            .strip_prefix("IPv4 ")
-            .or_else(|| packet.strip_prefix("IPv6 "));
-        let packet = version.filter(|_| narrow).unwrap_or(&packet);
-        self.row([
-            &time,
-            drop.ifname.unwrap_or("-"),
-            drop.reason.as_deref().unwrap_or("-"),
-            place,
-            packet,
-        ])
+        let device = drop.ifname.unwrap_or("-");
+        let reason = drop.reason.as_deref();
+        if self.narrow() {
+            let time = self.clock.time_of_day(drop.time_ns, 0);
+            let why = reason.or(drop.function).unwrap_or(drop.location);
+            return self.row(&[&time, device, why, &brief(drop.packet)]);
+        }
+        let time = self.clock.time_of_day(drop.time_ns, 3);
+        let packet = drop.packet.to_string();
+        self.row(&[&time, device, reason.unwrap_or("-"), drop.location, &packet])
     }
 
     fn progress(&mut self, progress: &Progress) -> io::Result<()> {
@@ -132,5 +122,18 @@ impl View for EachView {
 
     fn injected(&mut self, packets: u64, reported: u64) -> io::Result<()> {
         summary::injected(&self.output, packets, reported)
+    }
+}
+
+/// The packet where every column counts: what it probably is comes first, and the addresses tell the version.
+fn brief(packet: &Packet) -> String {
+    let probable = packet.probable().to_string();
+    let flow = probable
+        .strip_prefix("IPv4 ")
+        .or_else(|| probable.strip_prefix("IPv6 "));
+    let flow = flow.unwrap_or(&probable);
+    match &packet.disguise {
+        Some(disguise) => format!("{flow} in {}", disguise.kind.name()),
+        None => flow.to_owned(),
     }
 }

@@ -178,7 +178,8 @@ struct DropLine<'a> {
     ifname: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     dev_type: Option<Cow<'static, str>>,
-    cpu: u32,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cpu: Option<u32>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pid: Option<u32>,
     #[serde(skip_serializing_if = "Option::is_none")]

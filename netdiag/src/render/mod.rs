@@ -11,7 +11,7 @@ mod output;
 mod summary;
 mod text;
 
-pub use diagnostic::{Diagnostics, chain, failure};
+pub use diagnostic::{Diagnostics, chain, failure, usage};
 pub use output::Output;
 
 use crate::analysis::{

@@ -149,9 +149,7 @@ fn counters(output: &Output, paint: Paint, report: &Report) -> io::Result<()> {
             None => counter.key.name.clone(),
         };
         let verdict = match counter.explained {
-            _ if !report.compared => {
-                "not compared: --iface and --reason leave drops out".to_owned()
-            }
+            _ if !report.compared => "not compared: not every drop was seen whole".to_owned(),
             0 => "not explained by any drop seen".to_owned(),
             explained if explained == counter.delta => "all explained".to_owned(),
             explained => format!("{explained} of {} explained", counter.delta),
@@ -223,7 +221,7 @@ fn ledger(output: &Output, paint: Paint, report: &Report) -> io::Result<()> {
     output.line(&format!("{} {text}", paint.bold("Ledger:")))?;
     if ledger.lost > 0 {
         output.line(&paint.yellow(
-            "Events were lost, so every count above may be too low: a larger --buffer-size, or a filter, helps.",
+            "Events were lost, so every count above may be too low: a larger --buffer-size helps, and so do --reason, --iface and --netns, which the kernel applies.",
         ))?;
     }
     Ok(())

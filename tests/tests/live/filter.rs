@@ -50,7 +50,8 @@ fn by_a_host_inside_a_misdelivered_frame() {
             live.await_drops(reported);
             let run = live.stop();
             assert_eq!(run.drops.len(), reported, "{host}");
-            assert_eq!(run.ledger("seen"), 57, "{host}: {:#}", run.summary);
+            // Other namespaces' drops are seen too, and filtered.
+            assert!(run.ledger("seen") >= 57, "{host}: {:#}", run.summary);
             assert_eq!(run.findings.len(), usize::from(reported > 0), "{host}");
             assert_eq!(run.counter("IpInHdrErrors", bench.netns().0), (57, 57));
         }

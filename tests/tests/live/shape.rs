@@ -190,7 +190,7 @@ fn output_that_a_firewall_drops() {
             "add chain ip t out { type filter hook output priority 0 ; }",
             "add rule ip t out udp dport 4242 drop",
         ] {
-            nft(rule);
+            nft("walled", rule);
         }
         let mut live = Live::start(&["--netns", "walled"]);
         // Open until the end: what is closed has no owner any more.
@@ -230,7 +230,8 @@ fn output_that_a_firewall_drops() {
     });
 }
 
-fn nft(rule: &str) {
+/// Has nft change the rules of a namespace.
+pub(crate) fn nft(netns: &str, rule: &str) {
     let tool = |name: &str| {
         ["/usr/sbin", "/sbin"]
             .map(|directory| format!("{directory}/{name}"))
@@ -239,7 +240,7 @@ fn nft(rule: &str) {
             .unwrap_or_else(|| panic!("{name} is not there: install it"))
     };
     let mut command = program(&tool("ip"));
-    command.args(["netns", "exec", "walled", &tool("nft"), rule]);
+    command.args(["netns", "exec", netns, &tool("nft"), rule]);
     let ended = finish(command.stdout(Stdio::piped()));
     assert_eq!(ended.code, Some(0), "nft {rule}: {}", ended.stderr);
 }

@@ -180,7 +180,8 @@ fn download(workspace: &Workspace, line: &'static Line) -> Result<Kernel> {
         return Ok(kernel);
     }
     // Unpacked beside and renamed, so that what is there is always whole.
-    let fresh = root.with_extension("new");
+    // Not `with_extension`: what follows the point in "6.1" and "6.12" is none.
+    let fresh = root.with_file_name(format!("{}.new", line.name));
     fs::remove_dir_all(&fresh).ok();
     archive.unpack(&packages, &fresh)?;
     unpacked(&fresh, line)?;
