@@ -41,6 +41,23 @@ pub enum BtfError {
         /// What the reader said.
         detail: String,
     },
+    /// The user's file is of another kernel than the one that runs.
+    #[error(
+        "{} is not of the running kernel {kernel}: it says that {field} is at {there}, and {RUNNING} says {here}; \
+         leave --btf out", path.display()
+    )]
+    Foreign {
+        /// The file.
+        path: PathBuf,
+        /// `uname -r`.
+        kernel: String,
+        /// The first field that differs, by its symbol.
+        field: &'static str,
+        /// The file's offset.
+        there: u32,
+        /// The running kernel's.
+        here: u32,
+    },
     /// The kernel lacks fields that the programs cannot do without.
     #[error(
         "kernel {kernel}: the BTF in {} lacks {fields}: netdiag does not know this kernel; please report it, \
@@ -105,6 +122,29 @@ impl KernelBtf {
             btf,
             path: path.to_owned(),
         })
+    }
+
+    /// Checks a user's file against what the running kernel says of itself, where it does: offsets of another kernel
+    /// would make nonsense of every packet.
+    ///
+    /// # Errors
+    /// [`BtfError::Foreign`] names the first field that differs.
+    pub fn check_against(&self, running: &Self) -> Result<(), BtfError> {
+        let differs = self
+            .fields()?
+            .into_iter()
+            .zip(running.fields()?)
+            .find(|((_, there), (_, here))| there != here);
+        match differs {
+            None => Ok(()),
+            Some(((field, there), (_, here))) => Err(BtfError::Foreign {
+                path: self.path.clone(),
+                kernel: super::release(),
+                field,
+                there,
+                here,
+            }),
+        }
     }
 
     /// Where it came from.

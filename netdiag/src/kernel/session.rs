@@ -407,10 +407,16 @@ fn maps(ebpf: &mut Ebpf) -> Result<(Ring, CountMap), SessionError> {
 /// The BTF that a run is to use: the user's file, or the running kernel's where there is one.
 ///
 /// # Errors
-/// [`BtfError`] where the user's file cannot be used, or the kernel's own cannot be understood.
+/// [`BtfError`] where the user's file cannot be used or is of another kernel, or the kernel's own cannot be understood.
 pub fn choose_btf(file: Option<&PathBuf>) -> Result<Option<KernelBtf>, BtfError> {
     match file {
-        Some(file) => KernelBtf::from_file(file).map(Some),
+        Some(file) => {
+            let given = KernelBtf::from_file(file)?;
+            if let Ok(running) = KernelBtf::running() {
+                given.check_against(&running)?;
+            }
+            Ok(Some(given))
+        }
         None => match KernelBtf::running() {
             Ok(btf) => Ok(Some(btf)),
             Err(BtfError::Read { source, .. }) if source.kind() == io::ErrorKind::NotFound => {

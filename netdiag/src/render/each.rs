@@ -5,7 +5,10 @@ use super::{
     summary::{self, Clock},
     text::{self, Paint, plain},
 };
-use crate::{analysis::drops::Drop, decode::Packet};
+use crate::{
+    analysis::drops::Drop,
+    decode::{DisguiseKind, Packet},
+};
 use comfy_table::{ColumnConstraint, Table, Width};
 use indicatif::ProgressBar;
 use std::io;
@@ -132,8 +135,14 @@ fn brief(packet: &Packet) -> String {
         .strip_prefix("IPv4 ")
         .or_else(|| probable.strip_prefix("IPv6 "));
     let flow = flow.unwrap_or(&probable);
-    match &packet.disguise {
-        Some(disguise) => format!("{flow} in {}", disguise.kind.name()),
-        None => flow.to_owned(),
-    }
+    let Some(disguise) = &packet.disguise else {
+        return flow.to_owned();
+    };
+    let looks = match disguise.kind {
+        DisguiseKind::EthernetFrame => "Ethernet",
+        DisguiseKind::PacketInfo => "packet info",
+        DisguiseKind::BareIp => "bare IP",
+        DisguiseKind::OtherVersion => "other version",
+    };
+    format!("{looks}: {flow}")
 }

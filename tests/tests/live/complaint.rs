@@ -98,6 +98,15 @@ fn unknown_reason() {
     });
 }
 
+/// The types of a kernel that does not run here.
+fn foreign() -> &'static [u8] {
+    if has_reasons() {
+        include_bytes!("../../../netdiag/tests/btf/5.10.btf")
+    } else {
+        include_bytes!("../../../netdiag/tests/btf/7.2.btf")
+    }
+}
+
 #[test]
 fn unusable_btf() {
     isolated(|| {
@@ -122,6 +131,7 @@ fn unusable_btf() {
             (directory_path.to_owned(), "Is a directory"),
             (file("text", b"this is no BTF\n"), "not usable BTF"),
             (file("empty", b""), "not usable BTF"),
+            (file("foreign", foreign()), "is not of the running kernel"),
             (file("header", header), ""),
             (file("half", half), ""),
             (file("flipped", &flipped), ""),
