@@ -62,13 +62,8 @@ pub enum SessionError {
         lacks: String,
     },
     /// The object does not load.
-    #[error("cannot load the eBPF object: {}{hint}", chain(source))]
-    Load {
-        /// What to do about it.
-        hint: &'static str,
-        /// Why.
-        source: Box<EbpfError>,
-    },
+    #[error("cannot load the eBPF object")]
+    Load(#[from] Box<EbpfError>),
     /// A map of the object cannot be used.
     #[error("cannot use the eBPF map {name}: {source}")]
     Map {
@@ -100,20 +95,6 @@ fn list(reports: &[RungReport]) -> String {
         .iter()
         .map(|report| format!("\n  {}: {}", report.hook, report.state))
         .collect()
-}
-
-/// An error with its causes, each once.
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut current = error.source();
-    while let Some(cause) = current {
-        let cause_text = cause.to_string();
-        if !text.contains(&cause_text) {
-            text = format!("{text}: {cause_text}");
-        }
-        current = cause.source();
-    }
-    text
 }
 
 const PRIVILEGE_HINT: &str = "\nRun it as root (sudo), or with CAP_BPF and CAP_PERFMON, and for all it can tell also \
@@ -341,17 +322,7 @@ fn load(config: &Config, btf: Option<&KernelBtf>) -> Result<(Ebpf, Attacher), Se
         .override_global("HEADER_CHECK", &header_check, true)
         .map_max_entries("RING", config.ring_bytes)
         .map_max_entries("COUNTS", cpus);
-    let ebpf = loader.load(OBJECT).map_err(|source| {
-        let hint = if attach::may_trace() {
-            ""
-        } else {
-            PRIVILEGE_HINT
-        };
-        SessionError::Load {
-            hint,
-            source: Box::new(source),
-        }
-    })?;
+    let ebpf = loader.load(OBJECT).map_err(Box::new)?;
     drop(loader);
     Ok((ebpf, Attacher::new(types)))
 }
