@@ -125,7 +125,14 @@ fn live(
     drop(bench);
     if let Some(injected) = injected {
         let injected = injected.context("the lab could not send its packets")?;
-        view.injected(injected.packets, report.ledger.reported)?;
+        if report.interrupted {
+            let sent = injected.packets;
+            diagnostics.warn(&format!(
+                "interrupted: of the {sent} packets some were sent when nobody looked any more"
+            ));
+        } else {
+            view.injected(injected.packets, report.ledger.reported)?;
+        }
     }
     Ok(ExitCode::SUCCESS)
 }

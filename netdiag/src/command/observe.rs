@@ -160,20 +160,22 @@ async fn watch(
     let mut until = pin!(until);
     let mut deadline = pin!(sleep(request.duration.unwrap_or(Duration::MAX)));
     let mut more = false;
+    let mut interrupted = true;
     loop {
         tokio::select! {
             biased;
             _ = interrupt.recv() => break,
             _ = terminate.recv() => break,
             _ = hangup.recv() => break,
-            () = &mut deadline => break,
-            () = &mut until => break,
+            () = &mut deadline => { interrupted = false; break }
+            () = &mut until => { interrupted = false; break }
             woken = wake.woken() => woken.context("cannot wait for the ring")?,
             _ = tick.tick() => {}
             () = std::future::ready(()), if more => {}
         }
         more = observer.drain(&mut ring, BATCH)? == BATCH;
         if observer.full() {
+            interrupted = false;
             break;
         }
         if !more {
@@ -189,7 +191,10 @@ async fn watch(
     while observer.drain(&mut ring, BATCH)? > 0 {}
     diagnostics.problems(&after.problems);
     let deltas = counter::deltas(&before.counters, &after.counters);
-    let report = observer.settle(&session, &deltas, duration);
+    let report = Report {
+        interrupted,
+        ..observer.settle(&session, &deltas, duration)
+    };
     if !report.ledger.balances() {
         diagnostics.warn(&format!(
             "the books do not balance: {:?}; please report this",
@@ -375,6 +380,8 @@ impl<'a> Observer<'a> {
             .collect();
         Report {
             duration,
+            interrupted: false,
+            checks_missed: session.checks_missed(),
             ledger,
             findings: self.findings.finish(if compared { &counters } else { &[] }),
             compared,

@@ -85,6 +85,8 @@ fn analyse(
     };
     Ok(Report {
         duration: Duration::from_nanos(span),
+        interrupted: false,
+        checks_missed: 0,
         ledger: Ledger {
             seen: count,
             reported: count,

@@ -182,9 +182,10 @@ fn unload(ebpf: &mut Ebpf, name: &str) {
 pub struct Watch(Vec<ProgramFd>);
 
 impl Watch {
-    /// Watches those loaded programs whose names start so.
-    pub fn new(ebpf: &Ebpf, prefix: &str) -> Self {
-        let programs = ebpf.programs().filter(|(name, _)| name.starts_with(prefix));
+    /// Watches those loaded programs whose names start in one of these ways.
+    pub fn new(ebpf: &Ebpf, prefixes: &[&str]) -> Self {
+        let wanted = |name: &str| prefixes.iter().any(|prefix| name.starts_with(prefix));
+        let programs = ebpf.programs().filter(|(name, _)| wanted(name));
         Self(
             programs
                 .filter_map(|(_, program)| program.fd().ok()?.try_clone().ok())

@@ -104,11 +104,13 @@ const PRIVILEGE_HINT: &str = "\nRun it as root (sudo), or with CAP_BPF and CAP_P
 pub struct Session {
     ebpf: Ebpf,
     watch: Watch,
+    watch_checks: Watch,
     ring: Option<Ring>,
     counts: CountMap,
     reports: Vec<RungReport>,
     reasons: Reasons,
     missed_before: u64,
+    checks_missed_before: u64,
 }
 
 impl Session {
@@ -151,21 +153,25 @@ impl Session {
 
         let (ring, counts) = maps(&mut ebpf)?;
         let reasons = reasons(btf);
-        let watch = Watch::new(&ebpf, "drops_");
+        let watch = Watch::new(&ebpf, &["drops_"]);
+        let watch_checks = Watch::new(&ebpf, &["ip4_", "ip6_"]);
         Ok(Self {
             ebpf,
             watch,
+            watch_checks,
             ring: Some(ring),
             counts,
             reports,
             reasons,
             missed_before: 0,
+            checks_missed_before: 0,
         })
     }
 
     /// Lets the programs count and report from now on.
     pub fn open_gate(&mut self) {
         self.missed_before = self.watch.missed();
+        self.checks_missed_before = self.watch_checks.missed();
         self.counts.open_gate();
     }
 
@@ -198,6 +204,13 @@ impl Session {
     /// Drops that the kernel kept from the program, because it was running on that processor already.
     pub fn missed(&self) -> u64 {
         self.watch.missed().saturating_sub(self.missed_before)
+    }
+
+    /// Header checks that the kernel kept from running, for the same reason.
+    pub fn checks_missed(&self) -> u64 {
+        self.watch_checks
+            .missed()
+            .saturating_sub(self.checks_missed_before)
     }
 
     /// Detaches everything. Counters and ring can still be read.

@@ -20,6 +20,9 @@ use std::{
 /// How often the flag is looked at while a reader does not read, in nanoseconds.
 const LOOK: i64 = 200_000_000;
 
+/// How often a reader that may only be slow is waited for after the user wants to stop.
+const PATIENCE: u32 = 5;
+
 /// Set by SIGINT, SIGTERM and SIGHUP, beside what the event loop makes of them.
 #[derive(Clone, Debug, Default)]
 pub struct Stop(Arc<AtomicBool>);
@@ -49,6 +52,7 @@ impl Stop {
             tv_sec: 0,
             tv_nsec: LOOK,
         };
+        let mut waited = 0;
         loop {
             let mut files = [PollFd::new(&file, PollFlags::OUT)];
             match poll(&mut files, Some(&wait)) {
@@ -58,6 +62,9 @@ impl Stop {
                 Err(error) => return Err(error.into()),
             }
             if self.0.load(Ordering::Relaxed) {
+                waited += 1;
+            }
+            if waited > PATIENCE {
                 return Err(io::Error::new(
                     io::ErrorKind::Interrupted,
                     "stopped while its reader did not read",

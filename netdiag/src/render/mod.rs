@@ -87,6 +87,8 @@ pub struct HeaderChecks {
 pub struct Report {
     /// How long it was.
     pub duration: Duration,
+    /// Whether a signal ended it.
+    pub interrupted: bool,
     /// The books.
     pub ledger: Ledger,
     /// What is wrong.
@@ -103,6 +105,8 @@ pub struct Report {
     pub echoes: [Echoes; 2],
     /// What the header checks counted, where they are attached.
     pub header_checks: [Option<HeaderChecks>; 2],
+    /// Header checks that the kernel skipped, because a program was running on that processor (told since 5.12).
+    pub checks_missed: u64,
     /// Nanoseconds a header check takes on average, sampled.
     pub check_ns: Option<u64>,
 }

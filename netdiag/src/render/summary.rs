@@ -193,6 +193,15 @@ fn header_checks(output: &Output, paint: Paint, report: &Report) -> io::Result<(
             ),
         )
     });
+    let missed = (report.checks_missed > 0).then(|| {
+        (
+            "skipped",
+            format!(
+                "{} runs, by the kernel: the counts above are too low",
+                report.checks_missed
+            ),
+        )
+    });
     let price = report.check_ns.map(|ns| {
         (
             "price",
@@ -200,7 +209,7 @@ fn header_checks(output: &Output, paint: Paint, report: &Report) -> io::Result<(
         )
     });
     let mut table = text::table();
-    for (label, words) in rows.chain(price) {
+    for (label, words) in rows.chain(missed).chain(price) {
         table.add_row([cell(label), cell(words)]);
     }
     output.line(&text::lines(&table))

@@ -7,6 +7,7 @@ use std::net::Ipv4Addr;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::os::unix::process::CommandExt;
 use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
 
 use netdiag::lab::{Namespace, traffic};
 use netdiag_tests::{
@@ -244,6 +245,81 @@ fn a_reader_that_has_enough() {
         assert_eq!((status.code(), stderr.as_str()), (Some(0), ""));
         assert_nothing_attached();
     });
+}
+
+/// A reader that does not read, and does not go away either, must not keep a run from ending.
+#[test]
+fn a_reader_that_does_not_read() {
+    isolated(|| {
+        let namespace = Namespace::new().expect("the lab");
+        let _name = NamedNetns::new(&namespace, "blue");
+        let mut child = binary(&["drops", "--json", "--netns", "blue"])
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("netdiag");
+        let attached = {
+            let mut line = String::new();
+            let stdout = child.stdout.as_mut().expect("a pipe");
+            // One byte at a time: nothing beyond the first line is to be read.
+            while !line.ends_with('\n') {
+                let mut byte = [0];
+                stdout.read_exact(&mut byte).expect("a line");
+                line.push(char::from(byte[0]));
+            }
+            Attached::by(child.id())
+        };
+        // Some 400 bytes each: the pipe holds 64 KiB.
+        closed_port(&namespace, 1000);
+        terminate(child.id());
+        // Its output is held open and not read meanwhile: only by giving up can it end.
+        let end = Instant::now() + Duration::from_secs(60);
+        let status = loop {
+            if let Some(status) = child.try_wait().expect("netdiag") {
+                break status;
+            }
+            if Instant::now() > end {
+                child.kill().expect("kill netdiag");
+                panic!("SIGTERM does not end it");
+            }
+            std::thread::sleep(Duration::from_millis(50));
+        };
+        let mut stderr = String::new();
+        let mut pipe = child.stderr.take().expect("a pipe");
+        pipe.read_to_string(&mut stderr).expect("text");
+        assert_eq!(status.code(), Some(1), "{stderr}");
+        assert!(stderr.contains("its reader did not read"), "{stderr}");
+        attached.assert_gone();
+        assert_nothing_attached();
+    });
+}
+
+/// A buffer that is too small, and a program that is kept from emptying it: events are lost, counted and told.
+#[test]
+fn what_is_lost_is_told() {
+    isolated(|| {
+        let namespace = Namespace::new().expect("the lab");
+        let live = Live::within(&namespace, &["--buffer-size", "64K", "--require-complete"]);
+        signal(live.pid(), rustix::process::Signal::STOP);
+        closed_port(&namespace, 2000);
+        signal(live.pid(), rustix::process::Signal::CONT);
+        let run = live.stop();
+        assert_eq!(run.code, Some(3), "{}", run.stderr);
+        let lost = run.ledger("lost");
+        assert!(lost > 0, "{:#}", run.summary);
+        assert!(run.ledger("reported") + lost >= 2000, "{:#}", run.summary);
+    });
+}
+
+fn terminate(pid: u32) {
+    signal(pid, rustix::process::Signal::TERM);
+}
+
+fn signal(pid: u32, signal: rustix::process::Signal) {
+    let pid = i32::try_from(pid)
+        .ok()
+        .and_then(rustix::process::Pid::from_raw);
+    rustix::process::kill_process(pid.expect("a process id"), signal).expect("a signal");
 }
 
 #[test]
