@@ -1,7 +1,7 @@
 //! One live run: attach, watch the ring until there is a reason to stop, detach, settle the books.
 //!
-//! Every end is the same: `--duration`, `--count`, Ctrl-C, SIGTERM or the lab's last packet lead to detach, drain,
-//! final counters, summary.
+//! Every end is the same: `--duration`, `--count`, Ctrl-C, SIGTERM or the lab's last packet lead to the last counters,
+//! detach, drain, summary.
 
 use super::snapshot;
 use crate::{
