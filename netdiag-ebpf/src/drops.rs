@@ -142,12 +142,12 @@ fn dropped<M: Memory>(skb: *const u8, location: u64, reason: u32, rx_sk: *const 
             record.flags |= FLAG_RECEIVED;
         }
         match filter::device::<M>(skb) {
-            Some((dev, netns)) => {
+            Some(dev) => {
                 record.flags |= FLAG_DEVICE;
-                record.netns = netns;
-                record.ifindex = M::read(dev, DEV_IFINDEX.load());
-                record.dev_type = M::read(dev, DEV_TYPE.load());
-                let name = filter::device_name(dev);
+                record.netns = dev.netns;
+                record.ifindex = dev.ifindex;
+                record.dev_type = M::read(dev.at, DEV_TYPE.load());
+                let name = filter::device_name::<M>(dev.at);
                 record.ifname = core::mem::transmute::<filter::IfName, [u8; IFNAMSIZ]>(name);
             }
             None => record.ifindex = came_in,

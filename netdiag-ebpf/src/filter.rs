@@ -3,7 +3,7 @@
 use crate::{
     drops::is_kernel_address,
     field::{DEV_IFINDEX, DEV_NAME, DEV_NET, NET_INUM, SKB_DEV},
-    memory::{Memory, Probed, pointer},
+    memory::{Memory, pointer},
 };
 use aya_ebpf::Global;
 use netdiag_common::MAX_REASON_FILTERS;
@@ -24,23 +24,35 @@ static FILTER_REASON_COUNT: Global<u32> = Global::new(0);
 /// A device name, as two machine words.
 pub type IfName = [u64; 2];
 
-/// The name of a device.
+/// The name of a device. Whole words may be loaded from an array of bytes as long as they end within it
+/// (`btf_struct_walk`), which is cheaper than the helper.
 #[inline(always)]
-pub unsafe fn device_name(dev: *const u8) -> IfName {
-    // SAFETY: `Probed` reads any address. An array of bytes is no typed load of eight.
-    unsafe { Probed::read::<IfName>(dev, DEV_NAME.load()) }
+pub unsafe fn device_name<M: Memory>(dev: *const u8) -> IfName {
+    let at = DEV_NAME.load();
+    // SAFETY: as `Memory::read`.
+    unsafe { [M::read::<u64>(dev, at), M::read::<u64>(dev, at + 8)] }
 }
 
 /// Inode numbers of namespaces start here: 0xf0000000 (`PROC_DYNAMIC_FIRST`), and just below it those that the host
 /// booted with (`enum init_ns_ino`, 6.17).
 const FIRST_NETNS: u32 = 0xefff_0000;
 
-/// The device of a packet, and its namespace.
+/// A device that a packet belongs to.
+pub struct Device {
+    /// Its address.
+    pub at: *const u8,
+    /// Inode number of its namespace.
+    pub netns: u32,
+    /// `ifindex`.
+    pub ifindex: u32,
+}
+
+/// The device of a packet.
 ///
 /// `skb->dev` shares its place with `dev_scratch` (an skb in the receive queue of UDP) and with a node of a tree (TCP's
 /// out-of-order queue, fragments, netem): what is there is a device only when it leads to a namespace.
 #[inline(always)]
-pub unsafe fn device<M: Memory>(skb: *const u8) -> Option<(*const u8, u32)> {
+pub unsafe fn device<M: Memory>(skb: *const u8) -> Option<Device> {
     // SAFETY: as `Memory::read`; a namespace outlives its devices.
     unsafe {
         let dev = pointer::<M>(skb, SKB_DEV.load())?;
@@ -52,9 +64,14 @@ pub unsafe fn device<M: Memory>(skb: *const u8) -> Option<(*const u8, u32)> {
             return None;
         }
         let netns = M::read::<u32>(net, NET_INUM.load());
-        let ifindex = M::read::<i32>(dev, DEV_IFINDEX.load());
-        if netns >= FIRST_NETNS && ifindex > 0 {
-            Some((dev, netns))
+        let ifindex = M::read::<u32>(dev, DEV_IFINDEX.load());
+        let plausible = netns >= FIRST_NETNS && ifindex != 0 && ifindex <= i32::MAX as u32;
+        if plausible {
+            Some(Device {
+                at: dev,
+                netns,
+                ifindex,
+            })
         } else {
             None
         }
@@ -81,11 +98,15 @@ pub unsafe fn admits_skb<M: Memory>(skb: *const u8) -> bool {
     }
     // SAFETY: as `Memory::read`.
     unsafe {
-        let Some((dev, netns)) = device::<M>(skb) else {
+        let Some(dev) = device::<M>(skb) else {
             return false;
         };
-        let name = if by_name { device_name(dev) } else { [0; 2] };
-        admits_place(netns, &name)
+        let name = if by_name {
+            device_name::<M>(dev.at)
+        } else {
+            [0; 2]
+        };
+        admits_place(dev.netns, &name)
     }
 }
 
