@@ -1,4 +1,6 @@
 //! The packet decoder on built packets, on damaged ones, on ones in the wrong place, and on noise.
+//!
+//! Long, because every format and every way to be wrong stands here once, with its bytes.
 
 use etherparse::{
     ArpHardwareId, ArpOperation, ArpPacket, EtherType, Ipv4Header, PacketBuilder, ip_number,
