@@ -1,6 +1,6 @@
 //! Drops that are the same to a reader: one reason, one place, one device, one namespace.
 
-use super::drops::Drop;
+use super::event::Event;
 use netdiag_common::NetnsId;
 use std::collections::HashMap;
 
@@ -37,26 +37,26 @@ pub struct Group {
 #[derive(Debug, Default)]
 pub struct Groups {
     groups: HashMap<GroupKey, Group>,
-    /// The group of the last drop: under a flood the next one is of the same kind.
+    /// The group of the last event: under a flood the next one is of the same kind.
     last: Option<GroupKey>,
     overflow: u64,
 }
 
 impl Groups {
-    /// Counts a drop.
-    pub fn observe(&mut self, drop: &Drop<'_>, finding: Option<&'static str>) {
+    /// Counts a event.
+    pub fn observe(&mut self, event: &Event<'_>, finding: Option<&'static str>) {
         if let Some(key) = &self.last
-            && is(key, drop)
+            && is(key, event)
             && let Some(group) = self.groups.get_mut(key)
         {
             group.count += 1;
             return;
         }
         let key = GroupKey {
-            reason: drop.reason.as_deref().unwrap_or_default().to_owned(),
-            location: drop.location.to_owned(),
-            ifname: drop.ifname.unwrap_or_default().to_owned(),
-            netns: drop.netns,
+            reason: event.reason.as_deref().unwrap_or_default().to_owned(),
+            location: event.location.to_owned(),
+            ifname: event.ifname.unwrap_or_default().to_owned(),
+            netns: event.netns,
         };
         if self.groups.len() >= MOST && !self.groups.contains_key(&key) {
             self.overflow += 1;
@@ -65,7 +65,7 @@ impl Groups {
         let fresh = || Group {
             key: key.clone(),
             count: 0,
-            example: drop.packet.to_string(),
+            example: event.packet.to_string(),
             finding,
         };
         self.groups.entry(key.clone()).or_insert_with(fresh).count += 1;
@@ -85,9 +85,9 @@ impl Groups {
     }
 }
 
-fn is(key: &GroupKey, drop: &Drop<'_>) -> bool {
-    key.netns == drop.netns
-        && key.location == drop.location
-        && key.reason == drop.reason.as_deref().unwrap_or_default()
-        && key.ifname == drop.ifname.unwrap_or_default()
+fn is(key: &GroupKey, event: &Event<'_>) -> bool {
+    key.netns == event.netns
+        && key.location == event.location
+        && key.reason == event.reason.as_deref().unwrap_or_default()
+        && key.ifname == event.ifname.unwrap_or_default()
 }

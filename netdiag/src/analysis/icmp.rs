@@ -61,6 +61,11 @@ impl EchoTally {
         }
     }
 
+    /// Echo requests in dropped packets, of IPv4 and IPv6.
+    pub fn dropped(&self) -> [u64; 2] {
+        self.dropped
+    }
+
     /// The account for IPv4 and IPv6; `hooked` is what the hooks counted, where they are attached.
     pub fn finish(&self, hooked: [Option<u64>; 2], deltas: &[Delta]) -> [Echoes; 2] {
         let sum = |name: &str| {

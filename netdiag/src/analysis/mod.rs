@@ -1,9 +1,11 @@
 //! Pure conclusions from evidence: findings, the ledger, and which events explain which counter.
 
+pub mod census;
 pub mod counter;
-pub mod drops;
+pub mod event;
 pub mod filter;
 pub mod finding;
 pub mod group;
 pub mod icmp;
 pub mod ledger;
+pub mod tally;

@@ -2,7 +2,7 @@
 
 mod value;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 use netdiag_common::{DEFAULT_SNAPLEN, MAX_REASON_FILTERS, MAX_SNAPLEN};
 use std::{net::IpAddr, path::PathBuf, time::Duration};
 
@@ -15,6 +15,8 @@ use std::{net::IpAddr, path::PathBuf, time::Duration};
         sudo netdiag drops --duration 10s          what is dropped, and what to change\n  \
         sudo netdiag drops --each --host 10.0.0.7  one line a packet\n  \
         sudo netdiag drops --json > drops.jsonl    for machines\n  \
+        sudo netdiag drops -w drops.pcapng         saved, for Wireshark and for netdiag read\n  \
+        netdiag read drops.pcapng                  the same once more, without root\n  \
         netdiag counters                           what the kernel has counted since boot\n  \
         sudo netdiag doctor                        what this kernel allows\n  \
         sudo netdiag lab run ethernet-on-l3-device a fault in a namespace of its own, found live\n\n\
@@ -51,6 +53,8 @@ pub struct Verbosity {
 pub enum Command {
     /// Dropped packets, malformed headers included, live
     Drops(DropsArgs),
+    /// The same analysis of a pcap or pcapng file, netdiag's own dumps or anybody's
+    Read(ReadArgs),
     /// Kernel counters that speak of drops: values, and deltas over an interval
     Counters(CountersArgs),
     /// What this kernel and this user allow, rung by rung, and what to do about each 'no'
@@ -111,6 +115,83 @@ pub struct DropsArgs {
     /// Type information of the running kernel, for kernels that do not show their own
     #[arg(long, value_name = "FILE")]
     pub btf: Option<PathBuf>,
+    /// Where to save the packets.
+    #[command(flatten)]
+    pub dump: DumpArgs,
+}
+
+/// Options of every command that can save packets.
+#[derive(Args, Clone, Debug, Default)]
+pub struct DumpArgs {
+    /// Save the packets with all that was found out about them, as pcapng; '-' is standard output
+    #[arg(short, long, value_name = "FILE", help_heading = DUMP)]
+    pub write: Option<PathBuf>,
+    /// What saved packets start with: native is true to each; sll2 is one for all, which tcpdump needs
+    #[arg(long, value_name = "TYPE", value_enum, default_value_t, hide_possible_values = true, requires = "write", help_heading = DUMP)]
+    pub link_type: LinkType,
+    /// Go on to another file (NAME_00001, NAME_00002, ...) at this size, such as 100M
+    #[arg(long, value_name = "SIZE", value_parser = value::file_size, requires = "write", help_heading = DUMP)]
+    pub rotate_size: Option<u64>,
+    /// Keep only so many of these files
+    #[arg(long, value_name = "N", requires = "rotate_size", value_parser = clap::value_parser!(u32).range(1..), help_heading = DUMP)]
+    pub rotate_files: Option<u32>,
+    /// Overwrite a file that is there already
+    #[arg(long, requires = "write", help_heading = DUMP)]
+    pub force: bool,
+}
+
+/// The heading of these options in `--help`.
+const DUMP: &str = "Saving packets";
+
+/// The values of `--link-type`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum LinkType {
+    /// Ethernet where there is a link-layer header, raw IP where there is none
+    #[default]
+    Native,
+    /// A Linux cooked header for all
+    Sll2,
+}
+
+/// Options of `netdiag read`.
+#[derive(Args, Clone, Debug)]
+pub struct ReadArgs {
+    /// pcap or pcapng, plain or packed with gzip or zstd; '-' is standard input; several are read one after the other
+    #[arg(required = true)]
+    pub file: Vec<PathBuf>,
+    /// Print one line a packet instead of groups
+    #[arg(long, conflicts_with = "json")]
+    pub each: bool,
+    /// Print JSON lines on standard output
+    #[arg(long)]
+    pub json: bool,
+    /// Add the captured bytes to the JSON
+    #[arg(long, requires = "json")]
+    pub hex: bool,
+    /// Only packets of this device
+    #[arg(long, value_name = "NAME")]
+    pub iface: Option<String>,
+    /// Only packets of this network namespace, by its inode number
+    #[arg(long, value_name = "INODE")]
+    pub netns: Option<u32>,
+    /// Only drops for this reason, such as NO_SOCKET; repeated: any of them
+    #[arg(long, value_name = "REASON", num_args = 1)]
+    pub reason: Vec<String>,
+    /// Only packets from or to this address; repeated: any of them
+    #[arg(long, value_name = "ADDRESS")]
+    pub host: Vec<IpAddr>,
+    /// Only packets from or to this port; repeated: any of them
+    #[arg(long, value_name = "PORT", value_parser = clap::value_parser!(u16).range(1..))]
+    pub port: Vec<u16>,
+    /// Only packets with a malformed header
+    #[arg(long)]
+    pub malformed: bool,
+    /// Stop after this many reported packets
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    pub count: Option<u64>,
+    /// Where to save the packets.
+    #[command(flatten)]
+    pub dump: DumpArgs,
 }
 
 /// The ways of `--hook`, as `netdiag doctor` names them.
@@ -194,6 +275,9 @@ pub struct LabRunArgs {
     /// Type information of the running kernel, for kernels that do not show their own
     #[arg(long, value_name = "FILE")]
     pub btf: Option<PathBuf>,
+    /// Where to save the packets.
+    #[command(flatten)]
+    pub dump: DumpArgs,
 }
 
 /// A command line that is wrong in a way that only the commands can tell.

@@ -29,6 +29,23 @@ pub(super) fn duration(text: &str) -> Result<Duration, String> {
 pub(super) fn ring_size(text: &str) -> Result<u32, String> {
     let wrong =
         || format!("'{text}' is no buffer size: write a power of two from 64K to 1G, such as 16M");
+    let size = bytes(text)
+        .filter(|size| size.is_power_of_two() && (1 << 16..=1 << 30).contains(size))
+        .ok_or_else(wrong)?;
+    u32::try_from(size).map_err(|_| wrong())
+}
+
+/// The size of a file, such as `100M`.
+pub(super) fn file_size(text: &str) -> Result<u64, String> {
+    /// Below this a file is little more than its header.
+    const LEAST: u64 = 4 << 10;
+    bytes(text)
+        .filter(|&size| size >= LEAST)
+        .ok_or_else(|| format!("'{text}' is no file size: write 4K or more, such as 100M or 1G"))
+}
+
+/// A number of bytes with a unit of 1024.
+fn bytes(text: &str) -> Option<u64> {
     let digits = text
         .find(|c: char| !c.is_ascii_digit())
         .unwrap_or(text.len());
@@ -38,20 +55,14 @@ pub(super) fn ring_size(text: &str) -> Result<u32, String> {
         "K" | "KB" | "KIB" => 10,
         "M" | "MB" | "MIB" => 20,
         "G" | "GB" | "GIB" => 30,
-        _ => return Err(wrong()),
+        _ => return None,
     };
-    let size = number
-        .parse::<u64>()
-        .ok()
-        .and_then(|number| number.checked_mul(1 << shift))
-        .filter(|size| size.is_power_of_two() && (1 << 16..=1 << 30).contains(size))
-        .ok_or_else(wrong)?;
-    u32::try_from(size).map_err(|_| wrong())
+    number.parse::<u64>().ok()?.checked_mul(1 << shift)
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{duration, ring_size};
+    use super::{duration, file_size, ring_size};
     use std::time::Duration;
 
     #[test]
@@ -72,6 +83,15 @@ mod tests {
             "99999999999999999999h",
         ] {
             assert!(duration(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn file_sizes_are_sensible() {
+        assert_eq!(file_size("100M"), Ok(100 << 20));
+        assert_eq!(file_size("5000"), Ok(5000));
+        for wrong in ["", "1K", "M", "1T", "-5M"] {
+            assert!(file_size(wrong).is_err(), "{wrong}");
         }
     }
 

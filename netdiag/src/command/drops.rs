@@ -1,6 +1,9 @@
 //! `netdiag drops`: dropped packets, malformed headers included, live.
 
-use super::observe::{self, Request};
+use super::{
+    dump,
+    observe::{self, Request},
+};
 use crate::{
     analysis::filter::PacketFilter,
     cli::{DropsArgs, MOST_REASONS, UsageError},
@@ -12,7 +15,7 @@ use crate::{
         netns::{self, Netns},
         session::{self, Config},
     },
-    render::{self, Diagnostics, Output, Style},
+    render::{Diagnostics, Output, Style},
 };
 use anyhow::{Context, bail};
 use netdiag_common::{IFNAMSIZ, NetnsId};
@@ -67,16 +70,16 @@ pub(super) fn run(
         (false, true) => Style::Each,
         (false, false) => Style::Groups,
     };
-    let mut view = render::view(style, output.clone(), diagnostics);
+    let mut sinks = dump::sinks(&args.dump, style, args.snaplen, output, diagnostics)?;
     let report = observe::run(
         &request,
         btf,
-        &output,
-        &mut *view,
+        &mut sinks,
         diagnostics,
         || {},
         std::future::pending(),
     )?;
+    sinks.finish(diagnostics)?;
     if args.require_complete && report.ledger.lost > 0 {
         return Ok(ExitCode::from(INCOMPLETE));
     }

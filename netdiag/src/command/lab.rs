@@ -1,6 +1,7 @@
 //! `netdiag lab`: a fault, built in a network namespace of its own, and what netdiag finds.
 
 use super::{
+    dump,
     observe::{self, Request},
     replay,
 };
@@ -54,13 +55,18 @@ fn run_scenario(
         (false, true) => Style::Each,
         (false, false) => Style::Groups,
     };
+    // Who wants to save packets wants live ones. Others are still shown the product: the same analysis of a bundled
+    // capture.
+    let may_replay = args.dump.write.is_none();
     let bench = match scenario.prepare() {
         Ok(bench) => bench,
-        // Still show the product: the same analysis of a bundled capture.
-        Err(error) => return replay::instead(scenario, &error.into(), style, output, diagnostics),
+        Err(error) if may_replay => {
+            return replay::instead(scenario, &error.into(), style, output, diagnostics);
+        }
+        Err(error) => return Err(error.into()),
     };
     match live(args, scenario, bench, style, &output, diagnostics) {
-        Err(error) if !output.begun() => {
+        Err(error) if may_replay && !output.begun() => {
             replay::instead(scenario, &error, style, output, diagnostics)
         }
         other => other,
@@ -101,6 +107,13 @@ fn live(
     } else {
         scenario.interval
     };
+    let mut sinks = dump::sinks(
+        &args.dump,
+        style,
+        DEFAULT_SNAPLEN,
+        output.clone(),
+        diagnostics,
+    )?;
     let (finished, until) = oneshot::channel::<()>();
     let (go, wait) = std::sync::mpsc::channel::<()>();
     // Injects when the probes are attached; hands the bench back, because its devices purge their queues when they go.
@@ -109,15 +122,14 @@ fn live(
         let _ = finished.send(());
         (bench, injected)
     });
-    let mut view = render::view(style, output.clone(), diagnostics);
-    view.introduce(scenario.name, scenario.story)?;
+    sinks.view.introduce(scenario.name, scenario.story)?;
     let begin = move || {
         let _ = go.send(());
     };
     let end = async {
         let _ = until.await;
     };
-    let report = observe::run(&request, btf, output, &mut *view, diagnostics, begin, end);
+    let report = observe::run(&request, btf, &mut sinks, diagnostics, begin, end);
     let (bench, injected) = injector
         .join()
         .map_err(|_| anyhow::anyhow!("the thread that injects packets panicked"))?;
@@ -131,8 +143,11 @@ fn live(
                 "interrupted: of the {sent} packets some were sent when nobody looked any more"
             ));
         } else {
-            view.injected(injected.packets, report.ledger.reported)?;
+            sinks
+                .view
+                .injected(injected.packets, report.ledger.reported)?;
         }
     }
+    sinks.finish(diagnostics)?;
     Ok(ExitCode::SUCCESS)
 }

@@ -3,9 +3,13 @@
 mod counters;
 mod doctor;
 mod drops;
+mod dump;
 mod lab;
 mod observe;
+mod read;
+mod reading;
 mod replay;
+mod sinks;
 mod snapshot;
 
 use crate::{
@@ -24,6 +28,7 @@ pub fn run(cli: Cli) -> anyhow::Result<ExitCode> {
     let output = Output::stdout().context("cannot use standard output")?;
     match cli.command {
         Command::Drops(args) => drops::run(&args, output, &diagnostics),
+        Command::Read(args) => read::run(&args, output, &diagnostics),
         Command::Counters(args) => counters::run(&args, &output, &diagnostics),
         Command::Doctor(args) => doctor::run(&args, &output, &diagnostics),
         Command::Lab(args) => lab::run(&args.action, output, &diagnostics),

@@ -3,16 +3,14 @@
 //! Every end is the same: `--duration`, `--count`, Ctrl-C, SIGTERM or the lab's last packet lead to the last counters,
 //! detach, drain, summary.
 
-use super::snapshot;
+use super::{sinks::Sinks, snapshot};
 use crate::{
     analysis::{
-        counter::{self, Kinds},
-        drops::Drop,
+        counter,
+        event::Event,
         filter::PacketFilter,
-        finding::Findings,
-        group::Groups,
-        icmp::EchoTally,
         ledger::Ledger,
+        tally::{Outcome, Tally},
     },
     decode::{self, DropEvent},
     kernel::{
@@ -29,7 +27,7 @@ use crate::{
         stop::Stop,
         symbol::Symbols,
     },
-    render::{Diagnostics, HeaderChecks, Output, Probe, Progress, Report, Start, View},
+    render::{Diagnostics, HeaderChecks, Probe, Progress, Report, Start, Subject},
 };
 use anyhow::Context;
 use netdiag_common::count as slot;
@@ -59,15 +57,15 @@ pub(super) struct Request {
     pub(super) count: Option<u64>,
 }
 
-/// Runs until one of the request's ends, a signal, or `until`.
+/// Runs until one of the request's ends, a signal, or `until`. A dump that cannot be written any more is an end, too:
+/// [`Sinks::finish`] tells.
 ///
 /// # Errors
 /// What kept the run from starting, or its output from being written. Nothing stays attached.
 pub(super) fn run(
     request: &Request,
     btf: Option<KernelBtf>,
-    output: &Output,
-    view: &mut dyn View,
+    sinks: &mut Sinks,
     diagnostics: &Diagnostics,
     started: impl FnOnce(),
     until: impl Future<Output = ()>,
@@ -76,22 +74,13 @@ pub(super) fn run(
         .enable_all()
         .build()
         .context("cannot start the event loop")?;
-    runtime.block_on(watch(
-        request,
-        btf,
-        output,
-        view,
-        diagnostics,
-        started,
-        until,
-    ))
+    runtime.block_on(watch(request, btf, sinks, diagnostics, started, until))
 }
 
 async fn watch(
     request: &Request,
     btf: Option<KernelBtf>,
-    output: &Output,
-    view: &mut dyn View,
+    sinks: &mut Sinks,
     diagnostics: &Diagnostics,
     started: impl FnOnce(),
     until: impl Future<Output = ()>,
@@ -102,7 +91,7 @@ async fn watch(
     let mut hangup = signal(SignalKind::hangup()).context("cannot catch SIGHUP")?;
 
     let stop = Stop::register().context("cannot catch signals")?;
-    output.guard(move |file| stop.wait_writable(file));
+    sinks.guard(&stop);
 
     let mut session = Session::open(&request.config, btf.as_ref())?;
     let has_types = btf.is_some();
@@ -140,21 +129,24 @@ async fn watch(
         .reports()
         .iter()
         .map(|report| Probe {
-            name: report.probe,
-            hook: report.hook.name(),
+            name: report.probe.to_owned(),
+            hook: report.hook.name().to_owned(),
             state: report.state.to_string(),
         })
         .collect();
     let start = Start {
-        command: request.command,
-        kernel: kernel::release(),
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        command: request.command.to_owned(),
+        kernel: Some(kernel::release()),
         probes,
+        subject: Subject::Drops,
     };
-    view.start(&start)?;
+    sinks.start(&start)?;
+    sinks.waiting()?;
     started();
 
     let reasons = session.take_reasons();
-    let mut observer = Observer::new(request, reasons, has_types, view);
+    let mut observer = Observer::new(request, reasons, has_types, sinks);
     let mut tick = interval(TICK);
     tick.set_missed_tick_behavior(MissedTickBehavior::Skip);
     let mut until = pin!(until);
@@ -174,6 +166,9 @@ async fn watch(
             () = std::future::ready(()), if more => {}
         }
         more = observer.drain(&mut ring, BATCH)? == BATCH;
+        if observer.sinks.broken() {
+            break;
+        }
         if observer.full() {
             interrupted = false;
             break;
@@ -191,17 +186,14 @@ async fn watch(
     while observer.drain(&mut ring, BATCH)? > 0 {}
     diagnostics.problems(&after.problems);
     let deltas = counter::deltas(&before.counters, &after.counters);
-    let report = Report {
-        interrupted,
-        ..observer.settle(&session, &deltas, duration)
-    };
+    let (report, sinks) = observer.settle(&session, &deltas, duration, interrupted);
     if !report.ledger.balances() {
         diagnostics.warn(&format!(
             "the books do not balance: {:?}; please report this",
             report.ledger
         ));
     }
-    view.end(&report)?;
+    sinks.end(&report)?;
     Ok(report)
 }
 
@@ -212,48 +204,38 @@ struct Observer<'a> {
     /// Whether the kernel side sends every drop: one that it leaves out explains no counter.
     compared: bool,
     reasons: Reasons,
-    view: &'a mut dyn View,
+    sinks: &'a mut Sinks,
     probe: &'static str,
     clock: WallClock,
     symbols: Symbols,
     owners: Owners,
     names: NetnsNames,
-    findings: Findings,
-    groups: Groups,
-    kinds: Kinds,
-    echoes: EchoTally,
-    reported: u64,
-    filtered: u64,
+    tally: Tally,
     unreadable: u64,
 }
 
 impl<'a> Observer<'a> {
     /// `whole` says whether the hook shows packets and not only that there was one.
-    fn new(request: &'a Request, reasons: Reasons, whole: bool, view: &'a mut dyn View) -> Self {
+    fn new(request: &'a Request, reasons: Reasons, whole: bool, sinks: &'a mut Sinks) -> Self {
         Self {
             filter: &request.filter,
             count: request.count,
             compared: request.config.ifname.is_none() && request.config.reasons.is_empty() && whole,
             reasons,
-            view,
+            sinks,
             probe: KFREE_SKB,
             clock: WallClock::now(),
             symbols: Symbols::default(),
             owners: Owners::new(),
             names: NetnsNames::new(),
-            findings: Findings::default(),
-            groups: Groups::default(),
-            kinds: Kinds::default(),
-            echoes: EchoTally::default(),
-            reported: 0,
-            filtered: 0,
+            tally: Tally::default(),
             unreadable: 0,
         }
     }
 
     /// Whether as many packets were reported as the user wanted.
     fn full(&self) -> bool {
-        self.count.is_some_and(|count| self.reported >= count)
+        self.count.is_some_and(|count| self.tally.reported >= count)
     }
 
     /// Handles what waits in the ring, up to `limit` records; tells how many there were.
@@ -272,21 +254,15 @@ impl<'a> Observer<'a> {
             self.unreadable += 1;
             return Ok(());
         };
-        let mut packet = if event.no_skb {
-            decode::unseen(event.protocol)
-        } else {
-            decode::decode(&event.frame)
-        };
-        if let Some(id) = event.vlan {
-            packet.vlans.push_outer(id);
-        }
+        let packet = decode::packet(&event.frame, event.vlan, event.no_skb);
         let place = self.symbols.place(event.location);
         let owner = event
             .socket_inode
             .and_then(|inode| self.owners.lookup(inode));
         let cgroup = event.cgroup_id.and_then(|id| self.owners.cgroup_path(id));
-        let drop = Drop {
-            time_ns: self.clock.unix_ns(event.time_ns),
+        let seen = Event {
+            time_ns: Some(self.clock.unix_ns(event.time_ns)),
+            probe: Some(self.probe),
             reason: reason(&self.reasons, &event),
             location: &place.text,
             function: place.function.as_deref(),
@@ -300,42 +276,47 @@ impl<'a> Observer<'a> {
             cgroup: cgroup.as_deref(),
             uid: event.uid,
             other_host: event.other_host,
-            received: event.received,
+            received: Some(event.received),
             header_check: event.header_check,
-            bytes: event.frame.bytes,
+            vlan: event.vlan,
+            unread: event.no_skb,
+            frame: event.frame,
+            link_type: None,
+            comments: &[],
             packet: &packet,
         };
-        // The counters rise for every drop, whatever the user wants to see of them.
-        self.kinds.observe(&drop.facts());
-        if self.full() || !self.filter.admits(&packet) {
-            self.filtered += 1;
-            return Ok(());
+        let wanted = !self.full() && self.filter.admits(&packet);
+        match self.tally.observe(&seen, wanted) {
+            Outcome::Filtered => Ok(()),
+            Outcome::Reported { finding } => self.sinks.event(&seen, finding),
         }
-        self.reported += 1;
-        self.echoes.observe(&packet);
-        let finding = self.findings.observe(&drop);
-        self.groups.observe(&drop, finding);
-        self.view.drop(&drop, self.probe, finding)
     }
 
     fn progress(&mut self, session: &Session, elapsed: Duration) -> io::Result<()> {
         let totals = session.totals();
         let progress = Progress {
             elapsed,
-            reported: self.reported,
+            reported: self.tally.reported,
             lost: totals[slot::DROPS_LOST] + session.missed() + self.unreadable,
         };
-        self.view.progress(&progress)
+        self.sinks.progress(&progress)
     }
 
     /// The books, after everything is detached and drained.
-    fn settle(self, session: &Session, deltas: &[counter::Delta], duration: Duration) -> Report {
+    fn settle(
+        self,
+        session: &Session,
+        deltas: &[counter::Delta],
+        duration: Duration,
+        interrupted: bool,
+    ) -> (Report, &'a mut Sinks) {
+        let tally = self.tally;
         let totals = session.totals();
         let missed = session.missed();
         let ledger = Ledger {
             seen: totals[slot::DROPS_SEEN] + missed,
-            reported: self.reported,
-            filtered: totals[slot::DROPS_FILTERED] + self.filtered,
+            reported: tally.reported,
+            filtered: totals[slot::DROPS_FILTERED] + tally.filtered,
             // Nothing is sampled yet.
             sampled_out: 0,
             lost: totals[slot::DROPS_LOST] + missed + self.unreadable,
@@ -347,7 +328,7 @@ impl<'a> Observer<'a> {
         };
         let arrivals =
             |probe, slot: usize| hooked(probe).then(|| totals.get(slot).copied().unwrap_or(0));
-        let echoes = self.echoes.finish(
+        let echoes = tally.echoes.finish(
             [
                 arrivals("icmp_rcv", slot::ICMP_ECHO_REQUESTS),
                 arrivals("icmpv6_rcv", slot::ICMP6_ECHO_REQUESTS),
@@ -357,7 +338,7 @@ impl<'a> Observer<'a> {
         let check = |probe: &'static str, calls: usize| {
             let value = |offset: usize| totals.get(calls + offset).copied().unwrap_or(0);
             hooked(probe).then(|| HeaderChecks {
-                probe,
+                probe: probe.to_owned(),
                 calls: value(0),
                 refused: value(1),
                 malformed: value(2),
@@ -365,36 +346,45 @@ impl<'a> Observer<'a> {
             })
         };
         let mut names = self.names;
-        let counters = self.kinds.correlate(deltas);
+        let counters = tally.kinds.correlate(deltas);
         let compared = self.compared;
         let namespaces = counters
             .iter()
             .filter_map(|counter| counter.key.netns)
             .chain(
-                self.groups
+                tally
+                    .groups
                     .sorted()
                     .iter()
                     .filter_map(|group| group.key.netns),
             )
             .map(|id| (id, names.name(id)))
             .collect();
-        Report {
+        let report = Report {
             duration,
-            interrupted: false,
+            interrupted,
+            subject: Subject::Drops,
             checks_missed: session.checks_missed(),
             ledger,
-            findings: self.findings.finish(if compared { &counters } else { &[] }),
+            findings: tally
+                .findings
+                .finish(if compared { &counters } else { &[] }),
             compared,
-            groups: self.groups,
+            groups: tally.groups,
+            census: tally.census,
             counters,
             namespaces,
             echoes,
             header_checks: [
                 check("ip_rcv_core", slot::IP4_CALLS),
                 check("ip6_rcv_core", slot::IP6_CALLS),
-            ],
+            ]
+            .into_iter()
+            .flatten()
+            .collect(),
             check_ns: totals[slot::CHECK_NS].checked_div(totals[slot::CHECK_TIMED]),
-        }
+        };
+        (report, self.sinks)
     }
 }
 

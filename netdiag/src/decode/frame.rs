@@ -18,12 +18,13 @@ pub struct Frame<'a> {
 }
 
 /// What the bytes of a [`Frame`] start with, according to the device.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Link {
     /// An Ethernet header.
     Ethernet,
     /// An IP header: the device has no link layer.
     Ip,
     /// Nobody says: the bytes must speak for themselves.
+    #[default]
     Unknown,
 }

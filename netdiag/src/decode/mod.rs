@@ -28,7 +28,7 @@ pub use frame::{Frame, Link};
 pub use ip::{Fragment, IpHeader, IpProto};
 pub use link::{Arp, EthernetHeader, MacAddr, Vlans};
 pub use malformed::{Malformation, MalformedKind};
-pub use packet::{Packet, Protocol, decode, unseen};
+pub use packet::{Packet, Protocol, decode, packet, unseen};
 pub use record::{DropEvent, HeaderCheck, RecordError, drop_record};
 pub use transport::{Echo, TcpFlags, Transport};
 pub use tunnel::Tunnel;

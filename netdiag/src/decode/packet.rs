@@ -108,6 +108,20 @@ pub fn decode(frame: &Frame<'_>) -> Packet {
     }
 }
 
+/// A dropped packet: decoded, where it could be read, and with the VLAN tag that the kernel had taken off.
+#[must_use]
+pub fn packet(frame: &Frame<'_>, vlan: Option<u16>, unread: bool) -> Packet {
+    let mut packet = if unread {
+        unseen(frame.ethertype)
+    } else {
+        decode(frame)
+    };
+    if let Some(id) = vlan {
+        packet.vlans.push_outer(id);
+    }
+    packet
+}
+
 /// A packet of which nothing was captured but what the driver claimed it is: nobody can say what is wrong with it.
 #[must_use]
 pub fn unseen(ethertype: Option<u16>) -> Packet {

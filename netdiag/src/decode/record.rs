@@ -65,6 +65,18 @@ pub struct DropEvent<'a> {
 pub struct HeaderCheck(u16);
 
 impl HeaderCheck {
+    /// The flags (`CHECK_*`), as a dump keeps them.
+    #[must_use]
+    pub fn bits(self) -> u16 {
+        self.0
+    }
+
+    /// From flags that a dump has kept.
+    #[must_use]
+    pub fn from_bits(bits: u16) -> Self {
+        Self(bits)
+    }
+
     /// Whether the packet came by the check at all.
     #[must_use]
     pub fn seen(self) -> bool {

@@ -27,6 +27,14 @@ pub fn release() -> String {
         .into_owned()
 }
 
+/// The machine's architecture, as `uname -m` prints it.
+pub fn machine() -> String {
+    rustix::system::uname()
+        .machine()
+        .to_string_lossy()
+        .into_owned()
+}
+
 /// Gives freed memory back to the kernel.
 ///
 /// glibc keeps what was freed below its top; after the kernel's types are parsed that is tens of megabytes.

@@ -9,7 +9,8 @@ use signal_hook::{
     flag,
 };
 use std::{
-    io,
+    fs::File,
+    io::{self, Read},
     os::fd::AsFd,
     sync::{
         Arc,
@@ -40,6 +41,11 @@ impl Stop {
         Ok(stop)
     }
 
+    /// Whether the user wants to stop.
+    pub fn is_set(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+
     /// Waits until a file can be written to without blocking. Regular files always can.
     ///
     /// # Errors
@@ -61,7 +67,7 @@ impl Stop {
                 Ok(_) | Err(rustix::io::Errno::INTR) => {}
                 Err(error) => return Err(error.into()),
             }
-            if self.0.load(Ordering::Relaxed) {
+            if self.is_set() {
                 waited += 1;
             }
             if waited > PATIENCE {
@@ -71,5 +77,55 @@ impl Stop {
                 ));
             }
         }
+    }
+}
+
+/// A file, pipe or terminal to read from, where reading ends when the user wants to stop.
+#[derive(Debug)]
+pub struct Patient {
+    file: File,
+    stop: Stop,
+    stream: bool,
+}
+
+impl Patient {
+    /// Over an open file.
+    pub fn new(file: File, stop: Stop) -> Self {
+        let regular =
+            fstat(&file).is_ok_and(|stat| FileType::from_raw_mode(stat.st_mode).is_file());
+        Self {
+            file,
+            stop,
+            stream: !regular,
+        }
+    }
+
+    /// Waits until there is something to read, or the end; `false` when the user wants to stop before that.
+    fn wait(&self) -> io::Result<bool> {
+        let wait = Timespec {
+            tv_sec: 0,
+            tv_nsec: LOOK,
+        };
+        loop {
+            if self.stop.is_set() {
+                return Ok(false);
+            }
+            let mut files = [PollFd::new(&self.file, PollFlags::IN)];
+            match poll(&mut files, Some(&wait)) {
+                Ok(ready) if ready > 0 => return Ok(true),
+                Ok(_) | Err(rustix::io::Errno::INTR) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+    }
+}
+
+impl Read for Patient {
+    /// Reads; at the user's wish to stop it is as at the end.
+    fn read(&mut self, space: &mut [u8]) -> io::Result<usize> {
+        if self.stream && !self.wait()? {
+            return Ok(0);
+        }
+        self.file.read(space)
     }
 }

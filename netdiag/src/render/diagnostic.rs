@@ -1,6 +1,7 @@
 //! What goes to standard error: warnings, errors, and the live count.
 
 use super::text::plain;
+use crate::capture::DumpError;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::{
     error::Error,
@@ -27,6 +28,16 @@ impl Diagnostics {
         if !self.quiet {
             say(&format!("netdiag: {text}"));
         }
+    }
+
+    /// Something that went well, and where the result is.
+    pub fn note(&self, text: &str) {
+        self.warn(text);
+    }
+
+    /// Whether the user wants to hear of errors only.
+    pub fn is_quiet(&self) -> bool {
+        self.quiet
     }
 
     /// Something that explains.
@@ -86,7 +97,9 @@ pub fn usage(message: &str) -> ExitCode {
 /// A reader that closed the pipe has what it wanted: that is no failure.
 pub fn failure(error: &anyhow::Error) -> ExitCode {
     let write_error = error.downcast_ref::<io::Error>();
-    if write_error.is_some_and(|error| error.kind() == ErrorKind::BrokenPipe) {
+    let dump_error = error.downcast_ref::<DumpError>().map(|error| &error.source);
+    let closed = |error: &io::Error| error.kind() == ErrorKind::BrokenPipe;
+    if write_error.or(dump_error).is_some_and(closed) {
         return ExitCode::SUCCESS;
     }
     match write_error {

@@ -1,12 +1,12 @@
 //! One line a packet, as they come.
 
 use super::{
-    Diagnostics, Output, Progress, Report, Start, View, diagnostic,
+    Diagnostics, Output, Progress, Report, Start, Subject, View, diagnostic,
     summary::{self, Clock},
     text::{self, Paint, plain},
 };
 use crate::{
-    analysis::drops::Drop,
+    analysis::event::Event,
     decode::{DisguiseKind, Packet},
 };
 use comfy_table::{ColumnConstraint, Table, Width};
@@ -17,6 +17,10 @@ use std::io;
 const WIDTHS: &[u16] = &[14, 10, 17, 24];
 /// Where the terminal has fewer than [`WIDE`] columns: time, device, and the reason or else the function.
 const NARROW_WIDTHS: &[u16] = &[9, 8, 15];
+/// The same for captured packets: time and device.
+const PACKET_WIDTHS: &[u16] = &[17, 12];
+/// And where the terminal is narrow.
+const NARROW_PACKET_WIDTHS: &[u16] = &[9, 8];
 /// From here on there is room for the place beside the packet.
 const WIDE: u16 = 120;
 /// The packet's column is never narrower.
@@ -30,6 +34,8 @@ pub(super) struct EachView {
     clock: Clock,
     /// The terminal's width; `None` off a terminal, where nothing is cut.
     width: Option<u16>,
+    /// What the header line was for: packets that were captured have neither reason nor place.
+    subject: Subject,
 }
 
 impl EachView {
@@ -48,6 +54,7 @@ impl EachView {
             spinner,
             clock: Clock::default(),
             width,
+            subject: Subject::Drops,
         }
     }
 
@@ -55,11 +62,40 @@ impl EachView {
         self.width.is_some_and(|width| width < WIDE)
     }
 
+    /// A captured packet. A capture has millions: off a terminal the line is written without a detour.
+    fn packet(&mut self, event: &Event<'_>, device: &str, narrow: bool) -> io::Result<()> {
+        /// As tcpdump and Wireshark show them.
+        const MICROSECONDS: usize = 6;
+        let digits = if narrow { 0 } else { MICROSECONDS };
+        let time = match event.time_ns {
+            Some(time_ns) => self.clock.time_of_day(time_ns, digits),
+            None => "-",
+        };
+        if self.width.is_none() {
+            let device = plain(device);
+            return self
+                .output
+                .display_line(format_args!("{time}  {device}  {}", event.packet));
+        }
+        let time = time.to_owned();
+        let packet = if narrow {
+            brief(event.packet)
+        } else {
+            event.packet.to_string()
+        };
+        self.row(&[&time, device, &packet])
+    }
+
     fn row(&self, cells: &[&str]) -> io::Result<()> {
         let Some(width) = self.width else {
             return self.output.line(&plain(&cells.join("  ")));
         };
-        let widths = if self.narrow() { NARROW_WIDTHS } else { WIDTHS };
+        let widths = match (self.subject, self.narrow()) {
+            (Subject::Drops, true) => NARROW_WIDTHS,
+            (Subject::Drops, false) => WIDTHS,
+            (Subject::Packets, true) => NARROW_PACKET_WIDTHS,
+            (Subject::Packets, false) => PACKET_WIDTHS,
+        };
         let rest = width.saturating_sub(widths.iter().sum()).max(PACKET);
         let mut table = text::table();
         let mut row = comfy_table::Row::from(cells.iter().map(text::cell).collect::<Vec<_>>());
@@ -84,32 +120,48 @@ impl View for EachView {
         summary::not_live(&self.output, self.paint, why, origin)
     }
 
-    fn start(&mut self, _start: &Start) -> io::Result<()> {
-        diagnostic::turn(&self.spinner);
-        if self.narrow() {
-            self.row(&["TIME", "DEVICE", "WHY", "PACKET"])?;
-        } else {
-            self.row(&["TIME", "DEVICE", "REASON", "PLACE", "PACKET"])?;
+    fn start(&mut self, start: &Start) -> io::Result<()> {
+        self.subject = start.subject;
+        match (start.subject, self.narrow()) {
+            (Subject::Drops, true) => self.row(&["TIME", "DEVICE", "WHY", "PACKET"])?,
+            (Subject::Drops, false) => {
+                self.row(&["TIME", "DEVICE", "REASON", "PLACE", "PACKET"])?;
+            }
+            (Subject::Packets, _) => self.row(&["TIME", "DEVICE", "PACKET"])?,
         }
         self.output.flush()
     }
 
-    fn drop(
-        &mut self,
-        drop: &Drop<'_>,
-        _probe: &str,
-        _finding: Option<&'static str>,
-    ) -> io::Result<()> {
-        let device = drop.ifname.unwrap_or("-");
-        let reason = drop.reason.as_deref();
-        if self.narrow() {
-            let time = self.clock.time_of_day(drop.time_ns, 0);
-            let why = reason.or(drop.function).unwrap_or(drop.location);
-            return self.row(&[&time, device, why, &brief(drop.packet)]);
+    fn waiting(&mut self) -> io::Result<()> {
+        diagnostic::turn(&self.spinner);
+        Ok(())
+    }
+
+    fn event(&mut self, event: &Event<'_>, _finding: Option<&'static str>) -> io::Result<()> {
+        let device = event.ifname.unwrap_or("-");
+        let narrow = self.narrow();
+        let digits = if narrow { 0 } else { 3 };
+        if self.subject == Subject::Packets {
+            return self.packet(event, device, narrow);
         }
-        let time = self.clock.time_of_day(drop.time_ns, 3);
-        let packet = drop.packet.to_string();
-        self.row(&[&time, device, reason.unwrap_or("-"), drop.location, &packet])
+        let time = match event.time_ns {
+            Some(time_ns) => self.clock.time_of_day(time_ns, digits),
+            None => "-",
+        };
+        let time = time.to_owned();
+        let reason = event.reason.as_deref();
+        if narrow {
+            let why = reason.or(event.function).unwrap_or(event.location);
+            return self.row(&[&time, device, why, &brief(event.packet)]);
+        }
+        let packet = event.packet.to_string();
+        self.row(&[
+            &time,
+            device,
+            reason.unwrap_or("-"),
+            event.location,
+            &packet,
+        ])
     }
 
     fn progress(&mut self, progress: &Progress) -> io::Result<()> {

@@ -4,7 +4,7 @@ use super::{
     Diagnostics, Output, Progress, Report, Start, View, diagnostic, summary,
     text::{self, Paint, cell, plain},
 };
-use crate::analysis::{drops::Drop, group::Group};
+use crate::analysis::{census::Kind, event::Event, group::Group};
 use comfy_table::{CellAlignment, Table};
 use indicatif::ProgressBar;
 use std::io;
@@ -12,13 +12,16 @@ use std::io;
 /// The live count while it waits, the groups at the end.
 pub(super) struct GroupsView {
     output: Output,
+    /// Whether to show the groups themselves, and not only what follows from them.
+    tables: bool,
     paint: Paint,
     spinner: ProgressBar,
 }
 
 impl GroupsView {
-    pub(super) fn new(output: Output, diagnostics: &Diagnostics) -> Self {
+    pub(super) fn new(output: Output, diagnostics: &Diagnostics, tables: bool) -> Self {
         Self {
+            tables,
             paint: Paint::new(output.is_terminal()),
             output,
             spinner: diagnostics.spinner(),
@@ -36,18 +39,17 @@ impl View for GroupsView {
     }
 
     fn start(&mut self, _start: &Start) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn waiting(&mut self) -> io::Result<()> {
         diagnostic::turn(&self.spinner);
         self.spinner
             .set_message("waiting for drops; Ctrl-C ends and sums up");
         Ok(())
     }
 
-    fn drop(
-        &mut self,
-        _drop: &Drop<'_>,
-        _probe: &str,
-        _finding: Option<&'static str>,
-    ) -> io::Result<()> {
+    fn event(&mut self, _event: &Event<'_>, _finding: Option<&'static str>) -> io::Result<()> {
         Ok(())
     }
 
@@ -58,27 +60,9 @@ impl View for GroupsView {
 
     fn end(&mut self, report: &Report) -> io::Result<()> {
         self.spinner.finish_and_clear();
-        let groups = report.groups.sorted();
-        if !groups.is_empty() {
-            self.output.line(&text::lines(&table(report, &groups)))?;
-            self.output.line("")?;
-            self.output.line(&self.paint.bold("One of each"))?;
-            let examples = groups
-                .iter()
-                .enumerate()
-                .map(|(index, group)| (format!("{}", index + 1), group.example.clone()));
-            let examples: Vec<_> = examples.collect();
-            let rows = examples
-                .iter()
-                .map(|(index, text)| (index.as_str(), text.clone()));
-            self.output.line(&text::paragraphs(rows))?;
-        }
-        if report.groups.overflow() > 0 {
-            let text = format!(
-                "{} more packets of still other kinds",
-                report.groups.overflow()
-            );
-            self.output.line(&plain(&text))?;
+        if self.tables {
+            self.drops(report)?;
+            self.packets(report)?;
         }
         summary::conclusions(&self.output, self.paint, report)?;
         self.output.flush()
@@ -87,6 +71,70 @@ impl View for GroupsView {
     fn injected(&mut self, packets: u64, reported: u64) -> io::Result<()> {
         summary::injected(&self.output, packets, reported)
     }
+}
+
+impl GroupsView {
+    fn drops(&self, report: &Report) -> io::Result<()> {
+        let groups = report.groups.sorted();
+        if groups.is_empty() {
+            return Ok(());
+        }
+        self.output.line(&text::lines(&table(report, &groups)))?;
+        self.examples(groups.iter().map(|group| group.example.as_str()))?;
+        self.overflow(report.groups.overflow())
+    }
+
+    fn packets(&self, report: &Report) -> io::Result<()> {
+        let kinds = report.census.sorted();
+        if kinds.is_empty() {
+            return Ok(());
+        }
+        self.output.line(&text::lines(&kinds_table(&kinds)))?;
+        self.examples(kinds.iter().map(|kind| kind.example.as_str()))?;
+        self.overflow(report.census.overflow())
+    }
+
+    fn examples<'a>(&self, examples: impl Iterator<Item = &'a str>) -> io::Result<()> {
+        self.output.line("")?;
+        self.output.line(&self.paint.bold("One of each"))?;
+        let numbered: Vec<_> = examples
+            .enumerate()
+            .map(|(index, example)| (format!("{}", index + 1), example.to_owned()))
+            .collect();
+        let rows = numbered
+            .iter()
+            .map(|(index, text)| (index.as_str(), text.clone()));
+        self.output.line(&text::paragraphs(rows))
+    }
+
+    fn overflow(&self, overflow: u64) -> io::Result<()> {
+        if overflow == 0 {
+            return Ok(());
+        }
+        let text = format!("{overflow} more packets of still other kinds");
+        self.output.line(&plain(&text))
+    }
+}
+
+fn kinds_table(kinds: &[&Kind]) -> Table {
+    let mut table = text::table();
+    table.set_header(["#", "PACKETS", "BYTES", "WHAT", "MALFORMED", "FIRST"]);
+    for (index, kind) in kinds.iter().enumerate() {
+        table.add_row([
+            cell(format!("{}", index + 1)),
+            cell(kind.count.to_string()),
+            cell(kind.bytes.to_string()),
+            cell(&kind.name),
+            cell(kind.fault.map_or("-", |fault| fault.name())),
+            cell(format!("packet {}", kind.number)),
+        ]);
+    }
+    for index in 0..3 {
+        if let Some(column) = table.column_mut(index) {
+            column.set_cell_alignment(CellAlignment::Right);
+        }
+    }
+    table
 }
 
 fn table(report: &Report, groups: &[&Group]) -> Table {

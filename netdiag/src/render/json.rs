@@ -4,7 +4,7 @@ use super::summary::Clock;
 use super::{Output, Progress, Report, Start, View};
 use crate::{
     analysis::{
-        drops::Drop,
+        event::Event,
         finding::Finding,
         icmp::{Arrival, Echoes},
         ledger::Ledger,
@@ -48,13 +48,13 @@ impl View for JsonView {
         let probes = start.probes.iter();
         self.output.json(&StartLine {
             kind: "start",
-            version: env!("CARGO_PKG_VERSION"),
-            kernel: &start.kernel,
-            command: start.command,
+            version: &start.version,
+            kernel: start.kernel.as_deref(),
+            command: &start.command,
             probes: probes
                 .map(|probe| ProbeLine {
-                    name: probe.name,
-                    hook: probe.hook,
+                    name: &probe.name,
+                    hook: &probe.hook,
                     state: &probe.state,
                 })
                 .collect(),
@@ -62,32 +62,44 @@ impl View for JsonView {
         self.output.flush()
     }
 
-    fn drop(
-        &mut self,
-        drop: &Drop<'_>,
-        probe: &str,
-        finding: Option<&'static str>,
-    ) -> io::Result<()> {
+    fn waiting(&mut self) -> io::Result<()> {
+        self.output.flush()
+    }
+
+    fn event(&mut self, event: &Event<'_>, finding: Option<&'static str>) -> io::Result<()> {
+        let time = event.time_ns.map(|time_ns| self.clock.rfc3339(time_ns));
+        let packet = PacketLine::new(event, self.hex);
+        // The classic tracepoint alone has no packet, and does not tell its length.
+        let len = Some(event.packet.len).filter(|&len| len > 0);
+        let Some(probe) = event.probe else {
+            return self.output.json(&CapturedLine {
+                kind: "packet",
+                time,
+                ifname: event.ifname,
+                len,
+                packet,
+                finding,
+            });
+        };
         self.output.json(&DropLine {
             kind: "drop",
-            time: self.clock.rfc3339(drop.time_ns),
-            reason: drop.reason.as_deref(),
-            location: drop.location,
+            time,
+            reason: event.reason.as_deref(),
+            location: event.location,
             probe,
-            netns: drop.netns.map(|netns| netns.0),
-            ifindex: drop.ifindex,
-            ifname: drop.ifname,
-            dev_type: drop.dev_type.map(device_type_name),
-            cpu: drop.cpu,
-            pid: drop.owner.map(|(pid, _)| pid),
-            comm: drop.owner.map(|(_, comm)| comm),
-            cgroup: drop.cgroup,
-            cgroup_id: drop.cgroup_id,
-            uid: drop.uid,
-            // The classic tracepoint alone has no packet, and does not tell its length.
-            len: Some(drop.packet.len).filter(|&len| len > 0),
-            packet: PacketLine::new(drop, self.hex),
-            header_check: drop.header_check.names().collect(),
+            netns: event.netns.map(|netns| netns.0),
+            ifindex: event.ifindex,
+            ifname: event.ifname,
+            dev_type: event.dev_type.map(device_type_name),
+            cpu: event.cpu,
+            pid: event.owner.map(|(pid, _)| pid),
+            comm: event.owner.map(|(_, comm)| comm),
+            cgroup: event.cgroup,
+            cgroup_id: event.cgroup_id,
+            uid: event.uid,
+            len,
+            packet,
+            header_check: event.header_check.names().collect(),
             finding,
         })
     }
@@ -104,7 +116,7 @@ impl View for JsonView {
             })?;
         }
         let counters = report.counters.iter();
-        let checks = report.header_checks.iter().flatten();
+        let checks = report.header_checks.iter();
         self.output.json(&SummaryLine {
             kind: "summary",
             duration_us: u64::try_from(report.duration.as_micros()).unwrap_or(u64::MAX),
@@ -122,7 +134,7 @@ impl View for JsonView {
             icmp6: EchoLine::new(&report.echoes[1]),
             header_checks: checks
                 .map(|check| CheckLine {
-                    name: check.probe,
+                    name: &check.probe,
                     calls: check.calls,
                     refused: check.refused,
                     malformed: check.malformed,
@@ -149,9 +161,10 @@ struct NotLive<'a> {
 #[derive(Serialize)]
 struct StartLine<'a> {
     kind: &'static str,
-    version: &'static str,
-    kernel: &'a str,
-    command: &'static str,
+    version: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    kernel: Option<&'a str>,
+    command: &'a str,
     probes: Vec<ProbeLine<'a>>,
 }
 
@@ -165,7 +178,8 @@ struct ProbeLine<'a> {
 #[derive(Serialize)]
 struct DropLine<'a> {
     kind: &'static str,
-    time: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    time: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     reason: Option<&'a str>,
     location: &'a str,
@@ -195,6 +209,21 @@ struct DropLine<'a> {
     packet: PacketLine<'a>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     header_check: Vec<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    finding: Option<&'static str>,
+}
+
+/// A packet of somebody's capture.
+#[derive(Serialize)]
+struct CapturedLine<'a> {
+    kind: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    time: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ifname: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    len: Option<usize>,
+    packet: PacketLine<'a>,
     #[serde(skip_serializing_if = "Option::is_none")]
     finding: Option<&'static str>,
 }
@@ -231,8 +260,8 @@ struct PacketLine<'a> {
 }
 
 impl<'a> PacketLine<'a> {
-    fn new(drop: &Drop<'a>, hex: bool) -> Self {
-        let whole: &Packet = drop.packet;
+    fn new(event: &Event<'a>, hex: bool) -> Self {
+        let whole: &Packet = event.packet;
         let packet = whole.probable();
         Self {
             protocol: packet.protocol.name(),
@@ -248,7 +277,7 @@ impl<'a> PacketLine<'a> {
             vlans: packet.vlans.ids().collect(),
             caplen: whole.caplen,
             malformed: whole.faults().map(|fault| fault.kind.name()).collect(),
-            hex: hex.then_some(Hex(drop.bytes)),
+            hex: hex.then_some(Hex(event.frame.bytes)),
         }
     }
 }
@@ -271,7 +300,7 @@ struct SummaryLine<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     icmp6: Option<EchoLine>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    header_checks: Vec<CheckLine>,
+    header_checks: Vec<CheckLine<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     header_check_ns: Option<u64>,
 }
@@ -311,8 +340,8 @@ impl EchoLine {
 }
 
 #[derive(Serialize)]
-struct CheckLine {
-    name: &'static str,
+struct CheckLine<'a> {
+    name: &'a str,
     calls: u64,
     refused: u64,
     malformed: u64,

@@ -3,19 +3,24 @@
 pub mod counters;
 mod diagnostic;
 pub mod doctor;
+mod dump;
 mod each;
 mod groups;
 mod json;
 pub mod lab;
 mod output;
+mod progress;
 mod summary;
 mod text;
 
 pub use diagnostic::{Diagnostics, chain, failure, usage};
+pub use dump::Dump;
 pub use output::Output;
+pub use progress::FileProgress;
 
 use crate::analysis::{
-    counter::Correlated, drops::Drop, finding::Finding, group::Groups, icmp::Echoes, ledger::Ledger,
+    census::Census, counter::Correlated, event::Event, finding::Finding, group::Groups,
+    icmp::Echoes, ledger::Ledger,
 };
 use netdiag_common::NetnsId;
 use std::{io, time::Duration};
@@ -27,6 +32,8 @@ pub enum Style {
     Groups,
     /// One line a packet, as they come.
     Each,
+    /// What it comes to, and no packet.
+    Summary,
     /// JSON lines.
     Json {
         /// With the captured bytes.
@@ -37,21 +44,35 @@ pub enum Style {
 /// What a run stands on when it starts.
 #[derive(Clone, Debug)]
 pub struct Start {
+    /// netdiag's version: another one, where a file of another is read.
+    pub version: String,
     /// The subcommand.
-    pub command: &'static str,
-    /// `uname -r`.
-    pub kernel: String,
+    pub command: String,
+    /// `uname -r`; `None` for a capture that was not made by netdiag.
+    pub kernel: Option<String>,
     /// Every rung that was tried.
     pub probes: Vec<Probe>,
+    /// What is to be seen.
+    pub subject: Subject,
+}
+
+/// What a run or a file is about.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Subject {
+    /// Packets that a hook saw dropped.
+    #[default]
+    Drops,
+    /// Packets that somebody captured, dropped or not.
+    Packets,
 }
 
 /// A rung.
 #[derive(Clone, Debug)]
 pub struct Probe {
     /// The kernel's function or tracepoint.
-    pub name: &'static str,
+    pub name: String,
     /// The rung.
-    pub hook: &'static str,
+    pub hook: String,
     /// `attached`, or why not.
     pub state: String,
 }
@@ -68,10 +89,10 @@ pub struct Progress {
 }
 
 /// What the header check of one function counted.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct HeaderChecks {
     /// The function.
-    pub probe: &'static str,
+    pub probe: String,
     /// Calls that returned.
     pub calls: u64,
     /// Of these, the ones that kept the packet from going on.
@@ -89,12 +110,16 @@ pub struct Report {
     pub duration: Duration,
     /// Whether a signal ended it.
     pub interrupted: bool,
+    /// What it was about.
+    pub subject: Subject,
     /// The books.
     pub ledger: Ledger,
     /// What is wrong.
     pub findings: Vec<Finding>,
     /// The drops, sorted out.
     pub groups: Groups,
+    /// Captured packets, sorted out.
+    pub census: Census,
     /// Drop-related counters that rose.
     pub counters: Vec<Correlated>,
     /// Whether they could be compared with the drops: not where the kernel side left some out.
@@ -104,7 +129,7 @@ pub struct Report {
     /// Echo requests of IPv4 and IPv6.
     pub echoes: [Echoes; 2],
     /// What the header checks counted, where they are attached.
-    pub header_checks: [Option<HeaderChecks>; 2],
+    pub header_checks: Vec<HeaderChecks>,
     /// Header checks that the kernel skipped, because a program was running on that processor (told since 5.12).
     pub checks_missed: u64,
     /// Nanoseconds a header check takes on average, sampled.
@@ -112,6 +137,11 @@ pub struct Report {
 }
 
 impl Report {
+    /// Whether it is of a capture that no netdiag made.
+    fn is_capture(&self) -> bool {
+        self.subject == Subject::Packets
+    }
+
     /// The name of a namespace.
     fn namespace(&self, id: NetnsId) -> String {
         let found = self.namespaces.iter().find(|(known, _)| *known == id);
@@ -136,16 +166,16 @@ pub trait View {
     /// # Errors
     /// Standard output's.
     fn start(&mut self, start: &Start) -> io::Result<()>;
-    /// A packet was dropped.
+    /// From now on packets may come, and they may take their time.
     ///
     /// # Errors
     /// Standard output's.
-    fn drop(
-        &mut self,
-        drop: &Drop<'_>,
-        probe: &str,
-        finding: Option<&'static str>,
-    ) -> io::Result<()>;
+    fn waiting(&mut self) -> io::Result<()>;
+    /// A packet was dropped, or is next in a capture.
+    ///
+    /// # Errors
+    /// Standard output's.
+    fn event(&mut self, event: &Event<'_>, finding: Option<&'static str>) -> io::Result<()>;
     /// Nothing waits at the moment.
     ///
     /// # Errors
@@ -166,7 +196,8 @@ pub trait View {
 /// The view of a style.
 pub fn view(style: Style, output: Output, diagnostics: &Diagnostics) -> Box<dyn View> {
     match style {
-        Style::Groups => Box::new(groups::GroupsView::new(output, diagnostics)),
+        Style::Groups => Box::new(groups::GroupsView::new(output, diagnostics, true)),
+        Style::Summary => Box::new(groups::GroupsView::new(output, diagnostics, false)),
         Style::Each => Box::new(each::EachView::new(output, diagnostics)),
         Style::Json { hex } => Box::new(json::JsonView::new(output, hex)),
     }

@@ -1,8 +1,10 @@
 //! Standard output: buffered, shared by what writes to it, and aware of whether anything was written.
 
+use crate::capture::Sink;
 use serde::Serialize;
 use std::{
     cell::RefCell,
+    fmt,
     fs::File,
     io::{self, IsTerminal, Write},
     os::fd::{AsFd, BorrowedFd},
@@ -57,17 +59,28 @@ impl Drop for Inner {
 }
 
 impl Output {
-    /// The process's.
+    /// Standard output.
     ///
     /// # Errors
     /// The kernel's, from `dup`.
     pub fn stdout() -> io::Result<Self> {
-        let stdout = io::stdout();
-        let terminal = stdout.is_terminal();
+        Self::of(&io::stdout())
+    }
+
+    /// Standard error, for what people read where standard output has a dump.
+    ///
+    /// # Errors
+    /// The kernel's, from `dup`.
+    pub fn stderr() -> io::Result<Self> {
+        Self::of(&io::stderr())
+    }
+
+    fn of(stream: &(impl AsFd + IsTerminal)) -> io::Result<Self> {
+        let terminal = stream.is_terminal();
         // Not through `Stdout`, whose line buffer would be written at every line.
         let inner = Inner {
             buffer: Vec::with_capacity(2 * BUFFER),
-            file: File::from(stdout.as_fd().try_clone_to_owned()?),
+            file: File::from(stream.as_fd().try_clone_to_owned()?),
             guard: None,
             begun: false,
         };
@@ -105,6 +118,18 @@ impl Output {
         })
     }
 
+    /// Writes what is formatted, and a line end. Nothing in it may be obeyed by a terminal.
+    ///
+    /// # Errors
+    /// The file's.
+    pub(super) fn display_line(&self, text: fmt::Arguments<'_>) -> io::Result<()> {
+        self.write(|buffer| {
+            buffer.write_fmt(text)?;
+            buffer.push(b'\n');
+            Ok(())
+        })
+    }
+
     /// Writes a value as a JSON line.
     ///
     /// # Errors
@@ -136,5 +161,20 @@ impl Output {
         let mut inner = self.inner.borrow_mut();
         inner.hand_over()?;
         inner.file.flush()
+    }
+}
+
+/// A dump goes out as its blocks come.
+impl Sink for Output {
+    fn write(&mut self, blocks: &[u8]) -> io::Result<()> {
+        Output::write(self, |buffer| {
+            buffer.extend_from_slice(blocks);
+            Ok(())
+        })?;
+        self.flush()
+    }
+
+    fn close(&mut self) -> io::Result<()> {
+        self.flush()
     }
 }

@@ -1,7 +1,7 @@
 //! What a run came to, in words: findings, echo requests, counters, header checks, the ledger.
 
 use super::{
-    Output, Progress, Report,
+    Output, Progress, Report, Subject,
     text::{self, Paint, cell},
 };
 use crate::analysis::{
@@ -57,7 +57,19 @@ fn seconds(duration: Duration) -> String {
 
 /// Everything after the packets.
 pub(super) fn conclusions(output: &Output, paint: Paint, report: &Report) -> io::Result<()> {
-    if report.ledger.reported == 0 {
+    if report.subject == Subject::Packets
+        && report.findings.is_empty()
+        && report.ledger.reported > 0
+    {
+        output.line("")?;
+        output.line("No finding: no header of these packets says that something is wrong.")?;
+    }
+    if report.ledger.reported == 0 && report.subject == Subject::Packets {
+        output.line(match report.ledger.filtered {
+            0 => "The capture has no packet.",
+            _ => "The capture has no packet that you asked for.",
+        })?;
+    } else if report.ledger.reported == 0 {
         output.line(&match report.ledger.filtered {
             0 => format!("Nothing was dropped in {}.", seconds(report.duration)),
             filtered => format!(
@@ -172,7 +184,6 @@ fn header_checks(output: &Output, paint: Paint, report: &Report) -> io::Result<(
     let checks: Vec<_> = report
         .header_checks
         .iter()
-        .flatten()
         .filter(|check| check.calls > 0)
         .collect();
     if checks.is_empty() {
@@ -186,7 +197,7 @@ fn header_checks(output: &Output, paint: Paint, report: &Report) -> io::Result<(
             accepted => format!(" ({accepted} of them accepted by the kernel)"),
         };
         (
-            check.probe,
+            check.probe.as_str(),
             format!(
                 "{} calls, {} refused, {} with a malformed header{accepted}",
                 check.calls, check.refused, check.malformed
@@ -228,7 +239,7 @@ fn ledger(output: &Output, paint: Paint, report: &Report) -> io::Result<()> {
         seconds(report.duration)
     );
     output.line(&format!("{} {text}", paint.bold("Ledger:")))?;
-    if ledger.lost > 0 {
+    if ledger.lost > 0 && report.subject == Subject::Drops {
         output.line(&paint.yellow(
             "Events were lost, so every count above may be too low: a larger --buffer-size helps, and so do --reason, --iface and --netns, which the kernel applies.",
         ))?;
@@ -273,16 +284,14 @@ impl Clock {
     }
 
     /// `HH:MM:SS` and as many digits of the second.
-    pub(super) fn time_of_day(&mut self, unix_ns: i128, digits: usize) -> String {
+    pub(super) fn time_of_day(&mut self, unix_ns: i128, digits: usize) -> &str {
         let text = self.rfc3339(unix_ns);
         let end = if digits == 0 {
             UP_TO_SECONDS
         } else {
             UP_TO_SECONDS + 1 + digits
         };
-        text.get("2026-11-21T".len()..end)
-            .unwrap_or(text)
-            .to_owned()
+        text.get("2026-11-21T".len()..end).unwrap_or(text)
     }
 }
 

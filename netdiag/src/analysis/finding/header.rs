@@ -1,13 +1,13 @@
 //! IP headers that are wrong in themselves.
 
-use super::{Drop, Rule, Severity};
+use super::{Event, Rule, Severity};
 use crate::decode::MalformedKind;
 
 pub(super) const RULES: &[Rule] = &[
     Rule {
         id: "ip-header-truncated",
         severity: Severity::Warning,
-        claims: |drop| faulty(drop, &[MalformedKind::IpTruncated]),
+        claims: |event| faulty(event, &[MalformedKind::IpTruncated]),
         counters: &["IpInHdrErrors", "Ip6InHdrErrors", "Ip6InTruncatedPkts"],
         fault: |_| "the packet ends before its IP header does".to_owned(),
         evidence: |tally| tally.faults.clone(),
@@ -22,7 +22,7 @@ pub(super) const RULES: &[Rule] = &[
     Rule {
         id: "ip-length-beyond-packet",
         severity: Severity::Warning,
-        claims: |drop| faulty(drop, &[MalformedKind::IpLengthBeyond]),
+        claims: |event| faulty(event, &[MalformedKind::IpLengthBeyond]),
         counters: &["IpExtInTruncatedPkts", "Ip6InTruncatedPkts"],
         fault: |_| "the IP header claims more bytes than the packet has".to_owned(),
         evidence: |tally| tally.faults.clone(),
@@ -37,7 +37,7 @@ pub(super) const RULES: &[Rule] = &[
     Rule {
         id: "ip-header-checksum",
         severity: Severity::Warning,
-        claims: |drop| faulty(drop, &[MalformedKind::IpChecksum]),
+        claims: |event| faulty(event, &[MalformedKind::IpChecksum]),
         counters: &["IpExtInCsumErrors", "IpInHdrErrors"],
         fault: |_| {
             "the checksum of the IP header is wrong: it was changed on the way, or built wrongly"
@@ -55,7 +55,7 @@ pub(super) const RULES: &[Rule] = &[
     Rule {
         id: "ip-header-version",
         severity: Severity::Warning,
-        claims: |drop| faulty(drop, &[MalformedKind::IpVersion]),
+        claims: |event| faulty(event, &[MalformedKind::IpVersion]),
         counters: &["IpInHdrErrors", "Ip6InHdrErrors"],
         fault: |_| {
             "the version in the IP header is not that of the protocol that the packet was announced as".to_owned()
@@ -71,7 +71,7 @@ pub(super) const RULES: &[Rule] = &[
     Rule {
         id: "ip-header-length",
         severity: Severity::Warning,
-        claims: |drop| faulty(drop, &[MalformedKind::IpIhl, MalformedKind::IpLengthShort]),
+        claims: |event| faulty(event, &[MalformedKind::IpIhl, MalformedKind::IpLengthShort]),
         counters: &["IpInHdrErrors", "IpExtInTruncatedPkts"],
         fault: |_| "a length in the IP header is impossible".to_owned(),
         evidence: |tally| tally.faults.clone(),
@@ -88,10 +88,10 @@ fn lines(lines: &[&str]) -> Vec<String> {
 }
 
 /// The first fault counts: the kernel checks in this order and stops there.
-fn faulty(drop: &Drop<'_>, kinds: &[MalformedKind]) -> Option<f32> {
-    if !drop.judged_by_header() {
+fn faulty(event: &Event<'_>, kinds: &[MalformedKind]) -> Option<f32> {
+    if !event.judged_by_header() {
         return None;
     }
-    let first = drop.packet.faults().next()?;
+    let first = event.packet.faults().next()?;
     kinds.contains(&first.kind).then_some(first.confidence)
 }

@@ -1,14 +1,14 @@
 //! Packets that are in good order but stand where they do not belong.
 
-use super::{Drop, Rule, Severity, Tally};
+use super::{Event, Rule, Severity, Tally};
 use crate::decode::DisguiseKind;
 
 pub(super) const RULES: &[Rule] = &[
     Rule {
         id: "ethernet-on-l3-device",
         severity: Severity::Error,
-        claims: |drop| {
-            disguised(drop, DisguiseKind::EthernetFrame).filter(|_| drop.on_layer3_device())
+        claims: |event| {
+            disguised(event, DisguiseKind::EthernetFrame).filter(|_| event.on_layer3_device())
         },
         counters: &[
             "IpInHdrErrors",
@@ -42,7 +42,7 @@ pub(super) const RULES: &[Rule] = &[
     Rule {
         id: "packet-info-left-on",
         severity: Severity::Error,
-        claims: |drop| disguised(drop, DisguiseKind::PacketInfo),
+        claims: |event| disguised(event, DisguiseKind::PacketInfo),
         counters: &["IpInHdrErrors", "IpExtInCsumErrors", "Ip6InHdrErrors"],
         fault: |_| {
             "the IP header stands four bytes too late, behind the packet-info header of a tun device".to_owned()
@@ -58,7 +58,7 @@ pub(super) const RULES: &[Rule] = &[
     Rule {
         id: "ip-on-ethernet-device",
         severity: Severity::Error,
-        claims: |drop| disguised(drop, DisguiseKind::BareIp),
+        claims: |event| disguised(event, DisguiseKind::BareIp),
         counters: &["rx_dropped"],
         fault: |_| {
             "the bytes start with an IP header where an Ethernet header should be".to_owned()
@@ -73,8 +73,8 @@ pub(super) const RULES: &[Rule] = &[
     },
 ];
 
-fn disguised(drop: &Drop<'_>, kind: DisguiseKind) -> Option<f32> {
-    let disguise = drop.packet.disguise.as_ref()?;
+fn disguised(event: &Event<'_>, kind: DisguiseKind) -> Option<f32> {
+    let disguise = event.packet.disguise.as_ref()?;
     (disguise.kind == kind).then_some(disguise.confidence)
 }
 

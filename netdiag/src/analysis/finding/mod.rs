@@ -6,7 +6,7 @@
 mod header;
 mod misdelivered;
 
-use super::{counter::Correlated, drops::Drop};
+use super::{counter::Correlated, event::Event};
 use netdiag_common::NetnsId;
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
@@ -60,7 +60,7 @@ struct Rule {
     id: &'static str,
     severity: Severity,
     /// How sure the rule is of this drop; `None` when it is none of its business.
-    claims: fn(&Drop<'_>) -> Option<f32>,
+    claims: fn(&Event<'_>) -> Option<f32>,
     /// Counters that speak for the finding.
     counters: &'static [&'static str],
     /// What is wrong, after "57 packets dropped in ip_rcv_core ...".
@@ -82,6 +82,8 @@ fn rules() -> impl Iterator<Item = &'static Rule> {
 #[derive(Debug, Default)]
 struct Tally {
     count: u64,
+    /// Of these, the ones that a hook saw dropped.
+    drops: u64,
     /// Sum over the drops, to tell the mean.
     confidence: f64,
     functions: BTreeSet<String>,
@@ -100,25 +102,30 @@ struct Tally {
 }
 
 impl Tally {
-    fn observe(&mut self, drop: &Drop<'_>, confidence: f32) {
+    fn observe(&mut self, event: &Event<'_>, confidence: f32) {
         if self.count == 0 {
-            self.example = drop.packet.to_string();
-            self.faults = drop.packet.faults().map(ToString::to_string).collect();
+            self.example = event.packet.to_string();
+            self.faults = event.packet.faults().map(ToString::to_string).collect();
         }
         self.count += 1;
+        self.drops += u64::from(event.is_drop());
         self.confidence += f64::from(confidence);
-        self.layer3 |= drop.on_layer3_device();
-        self.checked += u64::from(drop.header_check.is_malformed());
-        self.tagged += u64::from(drop.packet.probable().vlans.ids().next().is_some());
-        remember(&mut self.functions, drop.bare_function());
-        remember(&mut self.reasons, drop.reason.as_deref());
-        remember(&mut self.interfaces, drop.ifname);
-        self.namespaces.extend(drop.netns);
+        self.layer3 |= event.on_layer3_device();
+        self.checked += u64::from(event.header_check.is_malformed());
+        self.tagged += u64::from(event.packet.probable().vlans.ids().next().is_some());
+        remember(&mut self.functions, event.bare_function());
+        remember(&mut self.reasons, event.reason.as_deref());
+        remember(&mut self.interfaces, event.ifname);
+        self.namespaces.extend(event.netns);
     }
 
     /// "57 packets dropped in ip_rcv_core, reason IP_INHDR, on tun0 (a layer-3 device)"
     fn subject(&self) -> String {
-        let mut text = format!("{} dropped", packets(self.count));
+        let mut text = match self.drops {
+            0 => format!("{} captured", packets(self.count)),
+            drops if drops == self.count => format!("{} dropped", packets(self.count)),
+            drops => format!("{} captured, {drops} of them dropped", packets(self.count)),
+        };
         if !self.functions.is_empty() {
             text += &format!(" in {}", list(&self.functions));
         }
@@ -127,9 +134,12 @@ impl Tally {
         }
         if !self.interfaces.is_empty() {
             text += &format!(", on {}", list(&self.interfaces));
-            if self.layer3 {
-                text += " (a layer-3 device)";
-            }
+        }
+        if self.layer3 {
+            text += match (self.interfaces.is_empty(), self.drops) {
+                (true, 0) => " without link-layer headers",
+                _ => " (a layer-3 device)",
+            };
         }
         text
     }
@@ -171,12 +181,12 @@ pub struct Findings {
 
 impl Findings {
     /// Takes a drop into account, and tells which finding it belongs to.
-    pub fn observe(&mut self, drop: &Drop<'_>) -> Option<&'static str> {
-        let (rule, confidence) = rules().find_map(|rule| Some((rule, (rule.claims)(drop)?)))?;
+    pub fn observe(&mut self, event: &Event<'_>) -> Option<&'static str> {
+        let (rule, confidence) = rules().find_map(|rule| Some((rule, (rule.claims)(event)?)))?;
         self.tallies
             .entry(rule.id)
             .or_default()
-            .observe(drop, confidence);
+            .observe(event, confidence);
         Some(rule.id)
     }
 

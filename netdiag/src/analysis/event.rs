@@ -1,18 +1,20 @@
-//! A dropped packet with everything that is known about it, names instead of numbers.
+//! A packet with everything that is known about it, names instead of numbers.
 
 use super::counter::{DropFacts, HeaderFault};
-use crate::decode::{HeaderCheck, MalformedKind, Packet, is_layer3};
+use crate::decode::{Frame, HeaderCheck, Link, MalformedKind, Packet, is_layer3};
 use netdiag_common::NetnsId;
 use std::{borrow::Cow, net::IpAddr};
 
-/// A dropped packet.
+/// A packet that a hook saw dropped, live or as a dump has kept it, or one of somebody's capture.
 #[derive(Clone, Debug)]
-pub struct Drop<'a> {
-    /// Nanoseconds since 1970 UTC.
-    pub time_ns: i128,
+pub struct Event<'a> {
+    /// Nanoseconds since 1970 UTC; a capture may not tell.
+    pub time_ns: Option<i128>,
+    /// The hook that saw it dropped; `None` for a packet that was captured, of which nobody says that it was dropped.
+    pub probe: Option<&'a str>,
     /// The kernel's name for the reason; `None` before 5.17.
     pub reason: Option<Cow<'a, str>>,
-    /// `function+0xoffset [module]`.
+    /// `function+0xoffset [module]`; empty for a captured packet.
     pub location: &'a str,
     /// The function alone; `None` when the kernel hides its addresses.
     pub function: Option<&'a str>,
@@ -36,26 +38,42 @@ pub struct Drop<'a> {
     pub uid: Option<u32>,
     /// Whether it was for another host's MAC address, where the kernel gives no reason to say so.
     pub other_host: bool,
-    /// Whether it came in by a device; others were made on this host.
-    pub received: bool,
+    /// Whether it came in by a device; others were made on this host. `None` where a capture does not tell.
+    pub received: Option<bool>,
     /// What the check at `ip_rcv_core` or `ip6_rcv_core` saw.
     pub header_check: HeaderCheck,
-    /// The bytes captured.
-    pub bytes: &'a [u8],
+    /// The id of the VLAN tag that the kernel took off the packet.
+    pub vlan: Option<u16>,
+    /// Whether nothing of the packet could be read but the protocol that the driver claimed.
+    pub unread: bool,
+    /// The bytes captured, and how they start.
+    pub frame: Frame<'a>,
+    /// The link type of the capture file (`LINKTYPE_*`) that a captured packet is from.
+    pub link_type: Option<u16>,
+    /// What others wrote to a captured packet.
+    pub comments: &'a [&'a str],
     /// The bytes, understood.
     pub packet: &'a Packet,
 }
 
-impl Drop<'_> {
+impl Event<'_> {
     /// The function without what the compiler appended (`.constprop.0`).
     pub fn bare_function(&self) -> Option<&str> {
         self.function
             .map(|name| name.split('.').next().unwrap_or(name))
     }
 
-    /// Whether the device carries packets without a link-layer header.
+    /// Whether a hook saw it dropped.
+    pub fn is_drop(&self) -> bool {
+        self.probe.is_some()
+    }
+
+    /// Whether the device carries packets without a link-layer header. A capture tells by its link type.
     pub fn on_layer3_device(&self) -> bool {
-        self.dev_type.is_some_and(is_layer3)
+        match self.dev_type {
+            Some(dev_type) => is_layer3(dev_type),
+            None => !self.is_drop() && self.frame.link == Link::Ip,
+        }
     }
 
     /// Whether the kernel dropped it where it judges IP headers, and not for another reason that comes before.
@@ -95,7 +113,7 @@ impl Drop<'_> {
             netns: self.netns,
             ifname: self.ifname,
             ip_version,
-            received: self.received,
+            received: self.received == Some(true),
             malformed: self.header_fault(),
         }
     }

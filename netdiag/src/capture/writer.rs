@@ -1,0 +1,460 @@
+//! pcapng out: a section, its interfaces as they come up, packets, and at the end the statistics.
+//!
+//! Only whole blocks are handed over, so whatever ends the program leaves a file that is valid up to its last block.
+
+use super::{
+    link::SLL2_LEN,
+    note::{EndNote, RunNote},
+    target::Files,
+};
+use pcap_parser::{
+    BOM_MAGIC, Block, EnhancedPacketBlock, InterfaceDescriptionBlock, InterfaceStatisticsBlock,
+    Linktype, OptionCode, PcapNGOption, SectionHeaderBlock, ToVec as _,
+};
+use std::{borrow::Cow, collections::HashMap, io};
+
+/// Blocks are handed over when so many bytes have come together.
+const BUFFER: usize = 64 * 1024;
+
+/// After so many interfaces a new section starts: a host may make devices for ever, and memory stays bounded.
+const MOST_INTERFACES: usize = 1 << 14;
+
+/// The longest value of an option; it has 16 bits for its length.
+const LONGEST: usize = 60_000;
+
+/// Nanoseconds, as `if_tsresol` says it.
+const NANOSECONDS: u8 = 9;
+
+/// Where blocks go.
+pub trait Sink {
+    /// Takes whole blocks.
+    ///
+    /// # Errors
+    /// The operating system's; then none of these blocks counts as saved.
+    fn write(&mut self, blocks: &[u8]) -> io::Result<()>;
+
+    /// Makes sure that what was written stays.
+    ///
+    /// # Errors
+    /// The operating system's.
+    fn close(&mut self) -> io::Result<()>;
+}
+
+/// A dump could not be written.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot write {name}: {source}; {packets} packets ({bytes} bytes) are saved whole")]
+pub struct DumpError {
+    /// The file.
+    pub name: String,
+    /// How many packets were saved before.
+    pub packets: u64,
+    /// How many bytes.
+    pub bytes: u64,
+    /// Why.
+    #[source]
+    pub source: io::Error,
+}
+
+/// What makes an interface another one.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct InterfaceKey {
+    /// The device's name.
+    pub name: Option<String>,
+    /// What people read about it.
+    pub description: Option<String>,
+    /// Whatever else tells it from others: namespace and index.
+    pub identity: (u32, u32),
+    /// `LINKTYPE_*`.
+    pub link_type: u16,
+}
+
+/// A packet on its way out.
+#[derive(Clone, Copy, Debug)]
+pub struct Outgoing<'a> {
+    /// Nanoseconds since 1970 UTC; a file has no way to say that nobody knows, and 0 stands for it.
+    pub time_ns: Option<i128>,
+    /// Where it was captured.
+    pub interface: &'a InterfaceKey,
+    /// The bytes.
+    pub data: &'a [u8],
+    /// The original length.
+    pub len: usize,
+    /// Whether it came in.
+    pub received: Option<bool>,
+    /// What is to be said of it.
+    pub comments: &'a [Cow<'a, str>],
+}
+
+/// Where a dump goes.
+pub enum Destination {
+    /// Files, one after the other where they rotate.
+    Files(Files),
+    /// One stream, with a name for messages.
+    Stream(Box<dyn Sink>, &'static str),
+}
+
+/// What a section says about where it comes from.
+#[derive(Clone, Debug, Default)]
+pub struct Origin {
+    /// `netdiag 0.1.0`.
+    pub application: String,
+    /// `Linux 6.18.5`.
+    pub os: Option<String>,
+    /// The machine (`uname -m`).
+    pub hardware: Option<String>,
+    /// As it was typed.
+    pub command_line: String,
+}
+
+/// A pcapng file in the making.
+pub struct Writer {
+    destination: Destination,
+    sink: Option<Box<dyn Sink>>,
+    name: String,
+    snaplen: u32,
+    origin: Origin,
+    run: Option<RunNote>,
+    buffer: Vec<u8>,
+    interfaces: HashMap<InterfaceKey, u32>,
+    /// Packets of each interface of the section.
+    counts: Vec<u64>,
+    last_time: u64,
+    /// Bytes of the file that were handed over.
+    file_bytes: u64,
+    buffered_packets: u64,
+    saved_packets: u64,
+    saved_bytes: u64,
+}
+
+impl Writer {
+    /// A dump that starts with the first section. `snaplen` is what every interface block says.
+    #[must_use]
+    pub fn new(destination: Destination, origin: Origin, snaplen: u32) -> Self {
+        Self {
+            destination,
+            sink: None,
+            name: String::new(),
+            snaplen,
+            origin,
+            run: None,
+            buffer: Vec::with_capacity(2 * BUFFER),
+            interfaces: HashMap::new(),
+            counts: Vec::new(),
+            last_time: 0,
+            file_bytes: 0,
+            buffered_packets: 0,
+            saved_packets: 0,
+            saved_bytes: 0,
+        }
+    }
+
+    /// What a cooked header adds to a snap length.
+    #[must_use]
+    pub fn cooked_snaplen(snaplen: u32) -> u32 {
+        snaplen.saturating_add(u32::try_from(SLL2_LEN).unwrap_or(0))
+    }
+
+    /// The name of the file that is being written, packets saved and bytes saved.
+    pub fn saved(&self) -> (&str, u64, u64) {
+        (&self.name, self.saved_packets, self.saved_bytes)
+    }
+
+    /// Starts a section; of a run of netdiag's, if there is one.
+    ///
+    /// # Errors
+    /// [`DumpError`].
+    pub fn section(&mut self, run: Option<RunNote>) -> Result<(), DumpError> {
+        self.run = run;
+        if self.sink.is_none() {
+            self.open()?;
+        }
+        self.section_header();
+        self.flush()
+    }
+
+    fn open(&mut self) -> Result<(), DumpError> {
+        self.file_bytes = 0;
+        match &mut self.destination {
+            Destination::Files(files) => match files.next() {
+                Ok((name, sink)) => {
+                    self.name = name;
+                    self.sink = Some(sink);
+                }
+                Err(source) => {
+                    self.name = files.name();
+                    return Err(self.error(source));
+                }
+            },
+            Destination::Stream(_, name) => self.name = (*name).to_owned(),
+        }
+        Ok(())
+    }
+
+    fn section_header(&mut self) {
+        self.interfaces.clear();
+        self.counts.clear();
+        let mut options = Vec::new();
+        if let Some(hardware) = &self.origin.hardware {
+            options.push(text(2, hardware));
+        }
+        let os = match &self.run {
+            Some(run) => Some(format!("Linux {}", run.kernel)),
+            None => self.origin.os.clone(),
+        };
+        if let Some(os) = &os {
+            options.push(text(3, os));
+        }
+        let application = match &self.run {
+            Some(run) => format!("netdiag {}", run.version),
+            None => self.origin.application.clone(),
+        };
+        options.push(text(4, &application));
+        let command = format!("Command-Line: {}", self.origin.command_line);
+        options.push(text(1, &command));
+        let run = self.run.as_ref().map(RunNote::comments).unwrap_or_default();
+        options.extend(run.iter().map(|comment| text(1, comment)));
+        let block = SectionHeaderBlock {
+            block_type: 0,
+            block_len1: 0,
+            bom: BOM_MAGIC,
+            major_version: 1,
+            minor_version: 0,
+            section_len: -1,
+            options,
+            block_len2: 0,
+        };
+        append(&mut self.buffer, Block::SectionHeader(block));
+    }
+
+    /// Writes a packet, and before it what it needs: a new file, a section, its interface.
+    ///
+    /// # Errors
+    /// [`DumpError`].
+    pub fn packet(&mut self, packet: &Outgoing<'_>) -> Result<(), DumpError> {
+        self.make_room()?;
+        let id = self.interface(packet.interface);
+        let time = packet.time_ns.and_then(|time| u64::try_from(time).ok());
+        let time = time.unwrap_or(0);
+        self.last_time = self.last_time.max(time);
+        let mut options: Vec<_> = packet.comments.iter().map(|line| text(1, line)).collect();
+        if let Some(received) = packet.received {
+            let flags = if received { 1u32 } else { 2 };
+            options.push(option(2, &flags.to_le_bytes()));
+        }
+        let (ts_high, ts_low) = halves(time);
+        let captured = u32::try_from(packet.data.len()).unwrap_or(u32::MAX);
+        let block = EnhancedPacketBlock {
+            block_type: 0,
+            block_len1: 0,
+            if_id: id,
+            ts_high,
+            ts_low,
+            caplen: captured,
+            origlen: u32::try_from(packet.len).unwrap_or(u32::MAX).max(captured),
+            data: packet.data,
+            options,
+            block_len2: 0,
+        };
+        append(&mut self.buffer, Block::EnhancedPacket(block));
+        self.buffered_packets += 1;
+        let index = usize::try_from(id).unwrap_or(usize::MAX);
+        if let Some(count) = self.counts.get_mut(index) {
+            *count += 1;
+        }
+        if self.buffer.len() >= BUFFER {
+            self.flush()?;
+        }
+        Ok(())
+    }
+
+    /// Goes on to the next file or section where this one has enough.
+    fn make_room(&mut self) -> Result<(), DumpError> {
+        let buffered = u64::try_from(self.buffer.len()).unwrap_or(u64::MAX);
+        let full = match &self.destination {
+            Destination::Files(files) => files
+                .most_bytes()
+                .is_some_and(|most| self.file_bytes + buffered >= most && !self.counts.is_empty()),
+            Destination::Stream(..) => false,
+        };
+        if full {
+            self.statistics(None);
+            self.close()?;
+            if let Some(run) = &mut self.run {
+                run.part += 1;
+            }
+            self.open()?;
+            self.section_header();
+        } else if self.interfaces.len() >= MOST_INTERFACES {
+            self.statistics(None);
+            if let Some(run) = &mut self.run {
+                run.part += 1;
+            }
+            self.section_header();
+        }
+        Ok(())
+    }
+
+    fn interface(&mut self, key: &InterfaceKey) -> u32 {
+        if let Some(id) = self.interfaces.get(key) {
+            return *id;
+        }
+        let id = u32::try_from(self.counts.len()).unwrap_or(u32::MAX);
+        let mut options = Vec::new();
+        if let Some(name) = &key.name {
+            options.push(text(2, name));
+        }
+        if let Some(description) = &key.description {
+            options.push(text(3, description));
+        }
+        let block = InterfaceDescriptionBlock {
+            block_type: 0,
+            block_len1: 0,
+            linktype: Linktype(i32::from(key.link_type)),
+            reserved: 0,
+            snaplen: self.snaplen,
+            options,
+            block_len2: 0,
+            if_tsresol: NANOSECONDS,
+            if_tsoffset: 0,
+        };
+        append(&mut self.buffer, Block::InterfaceDescription(block));
+        self.interfaces.insert(key.clone(), id);
+        self.counts.push(0);
+        id
+    }
+
+    /// Statistics of every interface; the first one's say what the run came to.
+    fn statistics(&mut self, end: Option<&EndNote>) {
+        if self.counts.is_empty() {
+            if end.is_none() {
+                return;
+            }
+            // Without a packet there is no interface, and what the run came to has no place.
+            self.interface(&InterfaceKey {
+                description: Some("no packet was reported".to_owned()),
+                link_type: super::link::linktype::LINUX_SLL2,
+                ..InterfaceKey::default()
+            });
+        }
+        let single = self.counts.len() == 1;
+        let (ts_high, ts_low) = halves(self.last_time);
+        for (id, count) in self.counts.iter().enumerate() {
+            let comments = match end {
+                Some(end) if id == 0 => end.comments(),
+                _ => Vec::new(),
+            };
+            let mut options: Vec<_> = comments.iter().map(|comment| text(1, comment)).collect();
+            // isb_ifrecv, isb_filteraccept and isb_osdrop are known of the whole run only.
+            if let (true, Some(end)) = (single, end) {
+                let [seen, _, filtered, sampled_out, lost] = end.ledger;
+                let accepted = seen.saturating_sub(filtered).saturating_sub(sampled_out);
+                options.push(option(4, &seen.to_le_bytes()));
+                options.push(option(6, &accepted.to_le_bytes()));
+                options.push(option(7, &lost.to_le_bytes()));
+            }
+            options.push(option(8, &count.to_le_bytes()));
+            let block = InterfaceStatisticsBlock {
+                block_type: 0,
+                block_len1: 0,
+                if_id: u32::try_from(id).unwrap_or(u32::MAX),
+                ts_high,
+                ts_low,
+                options,
+                block_len2: 0,
+            };
+            append(&mut self.buffer, Block::InterfaceStatistics(block));
+        }
+    }
+
+    /// Ends the section, with what the run came to.
+    ///
+    /// # Errors
+    /// [`DumpError`].
+    pub fn end_section(&mut self, end: Option<&EndNote>) -> Result<(), DumpError> {
+        self.statistics(end);
+        self.flush()
+    }
+
+    /// Hands over what is there.
+    ///
+    /// # Errors
+    /// [`DumpError`].
+    pub fn flush(&mut self) -> Result<(), DumpError> {
+        if self.buffer.is_empty() {
+            return Ok(());
+        }
+        let written = match (&mut self.sink, &mut self.destination) {
+            (Some(sink), _) => sink.write(&self.buffer),
+            (None, Destination::Stream(sink, _)) => sink.write(&self.buffer),
+            (None, Destination::Files(_)) => Ok(()),
+        };
+        if let Err(source) = written {
+            return Err(self.error(source));
+        }
+        let bytes = u64::try_from(self.buffer.len()).unwrap_or(u64::MAX);
+        self.file_bytes += bytes;
+        self.saved_bytes += bytes;
+        self.saved_packets += std::mem::take(&mut self.buffered_packets);
+        self.buffer.clear();
+        Ok(())
+    }
+
+    /// Hands over what is there, and makes sure that it stays.
+    ///
+    /// # Errors
+    /// [`DumpError`].
+    pub fn close(&mut self) -> Result<(), DumpError> {
+        self.flush()?;
+        let closed = match (self.sink.take(), &mut self.destination) {
+            (Some(mut sink), _) => sink.close(),
+            (None, Destination::Stream(sink, _)) => sink.close(),
+            (None, Destination::Files(_)) => Ok(()),
+        };
+        closed.map_err(|source| self.error(source))
+    }
+
+    fn error(&self, source: io::Error) -> DumpError {
+        DumpError {
+            name: self.name.clone(),
+            packets: self.saved_packets,
+            bytes: self.saved_bytes,
+            source,
+        }
+    }
+}
+
+fn append(buffer: &mut Vec<u8>, mut block: Block<'_>) {
+    // Every length is below the limits of the format, and memory takes all that is written to it.
+    if let Ok(bytes) = block.to_vec() {
+        buffer.extend_from_slice(&bytes);
+    }
+}
+
+fn halves(time: u64) -> (u32, u32) {
+    let [a, b, c, d, e, f, g, h] = time.to_be_bytes();
+    (
+        u32::from_be_bytes([a, b, c, d]),
+        u32::from_be_bytes([e, f, g, h]),
+    )
+}
+
+fn text(code: u16, value: &str) -> PcapNGOption<'_> {
+    let end = value.floor_char_boundary(LONGEST);
+    option_borrowed(code, value.get(..end).unwrap_or_default().as_bytes())
+}
+
+fn option_borrowed(code: u16, value: &[u8]) -> PcapNGOption<'_> {
+    PcapNGOption {
+        code: OptionCode(code),
+        len: u16::try_from(value.len()).unwrap_or(0),
+        value: Cow::Borrowed(value),
+    }
+}
+
+fn option(code: u16, value: &[u8]) -> PcapNGOption<'static> {
+    PcapNGOption {
+        code: OptionCode(code),
+        len: u16::try_from(value.len()).unwrap_or(0),
+        value: Cow::Owned(value.to_vec()),
+    }
+}

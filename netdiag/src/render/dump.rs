@@ -1,0 +1,246 @@
+//! pcapng: every packet with what was found out about it, for Wireshark and for `netdiag read`.
+
+use super::{Report, Start};
+use crate::{
+    analysis::{event::Event, icmp::Arrival},
+    capture::{
+        DumpError, InterfaceKey, LinkStyle, Outgoing, Writer,
+        link::{Direction, Packed, pack},
+        note::{CheckNote, CounterNote, DropNote, EchoNote, EndNote, ProbeNote, RunNote},
+    },
+    decode::device_type_name,
+};
+use std::borrow::Cow;
+
+/// Writes a run, or a file that is read.
+pub struct Dump {
+    writer: Writer,
+    style: LinkStyle,
+    /// The interface of the last packet: the next one is mostly of the same.
+    interface: InterfaceKey,
+    begun: bool,
+}
+
+impl Dump {
+    /// Over a writer.
+    #[must_use]
+    pub fn new(writer: Writer, style: LinkStyle) -> Self {
+        Self {
+            writer,
+            style,
+            interface: InterfaceKey::default(),
+            begun: false,
+        }
+    }
+
+    /// The name of the file, packets saved and bytes saved.
+    pub fn saved(&self) -> (&str, u64, u64) {
+        self.writer.saved()
+    }
+
+    /// A run starts.
+    ///
+    /// # Errors
+    /// [`DumpError`].
+    pub fn start(&mut self, start: &Start) -> Result<(), DumpError> {
+        if std::mem::replace(&mut self.begun, true) {
+            self.writer.end_section(None)?;
+        }
+        // Without a kernel it is no run of netdiag's, and nothing is to be taken for one.
+        let run = start.kernel.as_ref().map(|kernel| RunNote {
+            version: start.version.clone(),
+            kernel: kernel.clone(),
+            command: start.command.clone(),
+            part: 1,
+            probes: start
+                .probes
+                .iter()
+                .map(|probe| ProbeNote {
+                    name: probe.name.clone(),
+                    hook: probe.hook.clone(),
+                    state: probe.state.clone(),
+                })
+                .collect(),
+        });
+        self.writer.section(run)
+    }
+
+    /// A packet.
+    ///
+    /// # Errors
+    /// [`DumpError`].
+    pub fn event(
+        &mut self,
+        event: &Event<'_>,
+        finding: Option<&'static str>,
+    ) -> Result<(), DumpError> {
+        let direction = match (event.received, event.other_host) {
+            (_, true) => Direction::OtherHost,
+            (Some(false), _) => Direction::Out,
+            _ => Direction::In,
+        };
+        let packed = match event.link_type {
+            Some(link_type) if self.style == LinkStyle::Native && !event.is_drop() => Packed {
+                link_type,
+                data: Cow::Borrowed(event.frame.bytes),
+                len: event.frame.len,
+                head: &[],
+            },
+            _ => pack(
+                &event.frame,
+                self.style,
+                event.ifindex.unwrap_or(0),
+                event.dev_type.unwrap_or(0),
+                direction,
+            ),
+        };
+        let comments: Vec<Cow<'_, str>> = match event.probe {
+            Some(probe) => note(event, probe, finding, packed.head)
+                .comments()
+                .into_iter()
+                .map(Cow::Owned)
+                .collect(),
+            None => event
+                .comments
+                .iter()
+                .map(|&text| Cow::Borrowed(text))
+                .collect(),
+        };
+        self.set_interface(event, packed.link_type);
+        self.writer.packet(&Outgoing {
+            time_ns: event.time_ns,
+            interface: &self.interface,
+            data: &packed.data,
+            len: packed.len,
+            received: event.received,
+            comments: &comments,
+        })
+    }
+
+    fn set_interface(&mut self, event: &Event<'_>, link_type: u16) {
+        let identity = (
+            event.netns.map_or(0, |netns| netns.0),
+            event.ifindex.unwrap_or(0),
+        );
+        let last = &self.interface;
+        if last.identity == identity
+            && last.link_type == link_type
+            && last.name.as_deref() == event.ifname
+        {
+            return;
+        }
+        let netns = event
+            .netns
+            .map(|netns| format!("network namespace {}", netns.0));
+        let device = event
+            .dev_type
+            .map(|dev_type| format!("device type {}", device_type_name(dev_type)));
+        let words: Vec<_> = netns.into_iter().chain(device).collect();
+        self.interface = InterfaceKey {
+            name: event.ifname.map(str::to_owned),
+            description: Some(words.join(", ")).filter(|words| !words.is_empty()),
+            identity,
+            link_type,
+        };
+    }
+
+    /// Nothing waits at the moment.
+    ///
+    /// # Errors
+    /// [`DumpError`].
+    pub fn flush(&mut self) -> Result<(), DumpError> {
+        self.writer.flush()
+    }
+
+    /// The run is over.
+    ///
+    /// # Errors
+    /// [`DumpError`].
+    pub fn end(&mut self, report: &Report) -> Result<(), DumpError> {
+        if !self.begun {
+            return self.writer.close();
+        }
+        let end = (!report.is_capture()).then(|| end_note(report));
+        self.writer.end_section(end.as_ref())?;
+        self.writer.close()
+    }
+}
+
+fn note<'a>(
+    event: &'a Event<'_>,
+    probe: &'a str,
+    finding: Option<&'a str>,
+    head: &'a [u8],
+) -> DropNote<'a> {
+    let faults: Vec<_> = event
+        .packet
+        .faults()
+        .map(|fault| format!("{} ({fault})", fault.kind.name()))
+        .collect();
+    DropNote {
+        probe: Cow::Borrowed(probe),
+        reason: event.reason.as_deref().map(Cow::Borrowed),
+        location: Cow::Borrowed(event.location),
+        netns: event.netns,
+        ifindex: event.ifindex,
+        dev_type: event.dev_type,
+        cpu: event.cpu,
+        owner: event.owner.map(|(pid, comm)| (pid, Cow::Borrowed(comm))),
+        cgroup_id: event.cgroup_id,
+        cgroup: event.cgroup.map(Cow::Borrowed),
+        uid: event.uid,
+        other_host: event.other_host,
+        header_check: event.header_check,
+        vlan: event.vlan,
+        unread: event.unread,
+        link: event.frame.link,
+        network_offset: event.frame.network_offset,
+        ethertype: event.frame.ethertype,
+        head: Cow::Borrowed(head),
+        finding,
+        malformed: (!faults.is_empty()).then(|| faults.join("; ")),
+    }
+}
+
+fn end_note(report: &Report) -> EndNote {
+    let ledger = &report.ledger;
+    EndNote {
+        duration_ns: u64::try_from(report.duration.as_nanos()).unwrap_or(u64::MAX),
+        interrupted: report.interrupted,
+        ledger: [
+            ledger.seen,
+            ledger.reported,
+            ledger.filtered,
+            ledger.sampled_out,
+            ledger.lost,
+        ],
+        counters: report
+            .counters
+            .iter()
+            .map(|counter| CounterNote {
+                name: counter.key.name.clone(),
+                netns: counter.key.netns,
+                ifname: counter.key.ifname.clone(),
+                delta: counter.delta,
+                explained: counter.explained,
+            })
+            .collect(),
+        compared: report.compared,
+        echoes: report.echoes.map(|echoes| EchoNote {
+            hooked: matches!(echoes.received, Arrival::Hooked(_)),
+            received: echoes.received.count(),
+            replied: echoes.replied,
+        }),
+        checks: report
+            .header_checks
+            .iter()
+            .map(|check| CheckNote {
+                name: check.probe.clone(),
+                counts: [check.calls, check.refused, check.malformed, check.accepted],
+            })
+            .collect(),
+        checks_missed: report.checks_missed,
+        check_ns: report.check_ns,
+        namespaces: report.namespaces.clone(),
+    }
+}
