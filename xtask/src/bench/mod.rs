@@ -1,30 +1,21 @@
-//! `cargo xtask bench`: what `netdiag drops` costs, beside the least that any drop monitor costs, in one run.
+//! `cargo xtask bench`: what netdiag costs, beside other programs in the same run.
 //!
-//! Figures of different machines, kernels or hours say little about each other. So netdiag and a minimal program of C
-//! (`xtask/bench`) take turns under the same flood of packets, and what counts is the ratio.
+//! Figures of different machines, kernels or hours say little about each other. So netdiag and what it is compared with
+//! take turns, and what counts is the ratio.
 
-mod at_rest;
-mod flood;
-mod netdiag;
-mod reference;
+mod live;
 mod report;
-mod subject;
-mod under_load;
-mod watched;
 
 use std::fs;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::thread;
 
-use anyhow::{Result, bail};
+use anyhow::Result;
 
-use self::flood::Namespace;
 use self::report::Report;
-use self::subject::Bench;
 use crate::cli::BenchOptions;
 use crate::process;
-use crate::requirement::is_root;
 use crate::workspace::Workspace;
 
 /// `cargo xtask bench`.
@@ -32,29 +23,14 @@ use crate::workspace::Workspace;
 /// # Errors
 /// Not root, or the programs cannot be built. What cannot be measured is shown after the table, with exit status 1.
 pub fn run(workspace: &Workspace, options: &BenchOptions) -> Result<ExitCode> {
-    if !is_root() {
-        bail!("the measurements load eBPF programs and make a network namespace: run as root");
-    }
+    live::check()?;
     let netdiag = match &options.netdiag {
         Some(path) => path.clone(),
         None => build_netdiag(workspace)?,
     };
-    let reference = reference::build(workspace)?;
-    let scratch = workspace.target_dir("bench")?;
-    let bench = Bench {
-        netdiag: &netdiag,
-        reference: &reference,
-        scratch: &scratch,
-        packets: options.packets,
-    };
     println!("{}", environment());
     let mut report = Report::default();
-    bench.startup(options.runs, &mut report);
-    bench.memory(&mut report);
-    let namespace = Namespace::new()?;
-    bench.floods(&namespace, options.rounds, &mut report);
-    bench.run_time(&namespace, options.rounds, &mut report);
-    drop(namespace);
+    live::measure(workspace, options, &netdiag, &mut report)?;
     println!("{}", report.table());
     println!("load at the end {}", load());
     for (what, why) in report.failures() {

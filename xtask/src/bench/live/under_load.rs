@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use super::flood::Namespace;
 use super::reference::Account;
-use super::report::{Figure, Report, Target, median};
 use super::subject::{Bench, Flood, Said};
+use crate::bench::report::{Figure, Report, Target, median};
 
 /// Run time of netdiag's program over that of the reference.
 const RUN_TIME_TARGET: f64 = 1.5;

@@ -6,9 +6,9 @@ use std::time::Duration;
 use anyhow::Result;
 
 use super::netdiag::START_LINE;
-use super::report::{Figure, Report, Target, best, median};
 use super::subject::{Bench, RING, start_bpftrace};
 use super::watched::{Ready, Watched};
+use crate::bench::report::{Figure, Report, Target, best, median};
 use crate::process;
 
 /// From the start of the process until traffic is seen, in ms.
