@@ -53,6 +53,13 @@ const TEST: [Requirement; 21] = [
     program("xz-utils", "xz"),
 ];
 
+/// The readers that `cargo xtask bench` compares netdiag with.
+const READERS: [Requirement; 3] = [
+    program("tcpdump", "tcpdump"),
+    program("tshark", "tshark"),
+    program("wireshark-common", "capinfos"),
+];
+
 /// Whether this process may install packages and make network namespaces.
 #[must_use]
 pub fn is_root() -> bool {
@@ -79,15 +86,38 @@ pub fn ensure_test() -> Result<()> {
         .iter()
         .filter(|requirement| !is_there(requirement))
         .collect();
-    if missing.is_empty() {
-        return Ok(());
+    if !missing.is_empty() && is_root() && is_debian() {
+        return install(&packages(&missing));
     }
-    let packages: Vec<_> = missing
+    name_missing(&missing)
+}
+
+/// Has the readers of captures that netdiag is compared with, or names what is missing. They may come from anywhere,
+/// so their programs count, not their packages; and a measurement installs nothing.
+///
+/// # Errors
+/// Something is missing.
+pub fn check_readers() -> Result<()> {
+    let is_found = |requirement: &&Requirement| {
+        requirement
+            .program
+            .is_some_and(|program| process::find(program).is_some())
+    };
+    let missing: Vec<_> = READERS.iter().filter(|it| !is_found(it)).collect();
+    name_missing(&missing)
+}
+
+fn packages(missing: &[&Requirement]) -> Vec<&'static str> {
+    missing
         .iter()
         .map(|requirement| requirement.package)
-        .collect();
-    if is_root() && is_debian() {
-        return install(&packages);
+        .collect()
+}
+
+/// An error with the names, if anything is missing.
+fn name_missing(missing: &[&Requirement]) -> Result<()> {
+    if missing.is_empty() {
+        return Ok(());
     }
     let programs: Vec<_> = missing
         .iter()
@@ -100,7 +130,7 @@ pub fn ensure_test() -> Result<()> {
         } else {
             programs.join(" ")
         },
-        packages.join(" ")
+        packages(missing).join(" ")
     )
 }
 
