@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 
 /// netdiag's development tasks
 #[derive(Debug, Parser)]
@@ -45,7 +45,7 @@ pub enum Task {
     Matrix(MatrixOptions),
     /// Run everything that must pass before a change is merged
     Test(TestOptions),
-    /// Measure `netdiag drops` beside a minimal program of C; needs root
+    /// Measure `netdiag drops` beside a minimal program of C, `netdiag read` beside tcpdump and tshark
     Bench(BenchOptions),
 }
 
@@ -116,21 +116,47 @@ pub struct TestOptions {
 }
 
 /// What to measure.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Part {
+    /// `netdiag drops`, beside a minimal program of C; needs root
+    Live,
+    /// `netdiag read`, beside tcpdump, tshark and capinfos
+    Read,
+}
+
+/// What to measure, and how.
 #[derive(Debug, Args)]
 pub struct BenchOptions {
+    /// One part only (repeatable; default: both)
+    #[arg(long, value_enum)]
+    pub part: Vec<Part>,
     /// A netdiag that is built already (default: build one, in release)
     #[arg(long, value_name = "PATH")]
     pub netdiag: Option<PathBuf>,
     /// Exit with status 1 if a target is not met
     #[arg(long)]
     pub require: bool,
-    /// How many packets make a flood
+    /// live: how many packets make a flood
     #[arg(long, value_name = "N", default_value_t = 600_000, value_parser = clap::value_parser!(u64).range(1..))]
     pub packets: u64,
-    /// How often programs are started to see how long it takes
+    /// live: how often programs are started to see how long it takes
     #[arg(long, value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..))]
     pub runs: u32,
-    /// How often the floods are repeated
+    /// How often the floods are repeated, and each reader has its turn
     #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..))]
     pub rounds: u32,
+    /// read: how many packets the capture has
+    #[arg(long, value_name = "N", default_value_t = 1_000_000, value_parser = clap::value_parser!(u64).range(2..))]
+    pub capture_packets: u64,
+    /// read: have netdiag read a capture ten times as long too, for the memory that it takes
+    #[arg(long)]
+    pub long: bool,
+}
+
+impl BenchOptions {
+    /// Whether a part is asked for.
+    #[must_use]
+    pub fn measures(&self, part: Part) -> bool {
+        self.part.is_empty() || self.part.contains(&part)
+    }
 }

@@ -4,6 +4,7 @@
 //! take turns, and what counts is the ratio.
 
 mod live;
+mod read;
 mod report;
 
 use std::fs;
@@ -14,23 +15,37 @@ use std::thread;
 use anyhow::Result;
 
 use self::report::Report;
-use crate::cli::BenchOptions;
+use crate::cli::{BenchOptions, Part};
 use crate::process;
 use crate::workspace::Workspace;
 
 /// `cargo xtask bench`.
 ///
 /// # Errors
-/// Not root, or the programs cannot be built. What cannot be measured is shown after the table, with exit status 1.
+/// Not root, programs are missing or cannot be built. What cannot be measured is shown after the table, with exit status 1.
 pub fn run(workspace: &Workspace, options: &BenchOptions) -> Result<ExitCode> {
-    live::check()?;
+    let (live, read) = (options.measures(Part::Live), options.measures(Part::Read));
+    if live {
+        live::check()?;
+    }
+    if read {
+        read::check()?;
+    }
     let netdiag = match &options.netdiag {
         Some(path) => path.clone(),
         None => build_netdiag(workspace)?,
     };
+    if read {
+        read::check_netdiag(&netdiag)?;
+    }
     println!("{}", environment());
     let mut report = Report::default();
-    live::measure(workspace, options, &netdiag, &mut report)?;
+    if live {
+        live::measure(workspace, options, &netdiag, &mut report)?;
+    }
+    if read {
+        read::measure(workspace, options, &netdiag, &mut report)?;
+    }
     println!("{}", report.table());
     println!("load at the end {}", load());
     for (what, why) in report.failures() {

@@ -28,7 +28,10 @@ use crate::workspace::Workspace;
 /// Not root.
 pub(super) fn check() -> Result<()> {
     if !is_root() {
-        bail!("the measurements load eBPF programs and make a network namespace: run as root");
+        bail!(
+            "the live measurements load eBPF programs and make a network namespace: run as root, \
+            or leave them out with --part read"
+        );
     }
     Ok(())
 }
