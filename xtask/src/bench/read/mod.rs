@@ -4,6 +4,7 @@
 //! measured is reading, decoding and printing, not a disk.
 
 mod capture;
+mod complete;
 mod packet;
 mod random;
 mod result;
@@ -17,7 +18,7 @@ use anyhow::{Context as _, Result};
 use self::result::Results;
 use self::subject::Subject;
 use self::usage::Usage;
-use super::report::Report;
+use super::report::{Figure, Report, Target};
 use crate::cli::BenchOptions;
 use crate::workspace::Workspace;
 use crate::{process, requirement};
@@ -63,6 +64,7 @@ pub(super) fn measure(
         errors: directory.join("reader.err"),
     };
     let file = capture::provide(&directory, options.capture_packets)?;
+    readers.lines(&file, options.capture_packets, report);
     let mut results = Results::new(options.capture_packets);
     let nothing = usage::run(&mut process::program("true"), &readers.errors);
     let least_rss = report.measured("true", nothing).map(|usage| usage.max_rss);
@@ -107,6 +109,23 @@ impl Readers<'_> {
         }
         if let Some(usage) = report.measured(&what, self.run(subject, file, limit)) {
             results.add(subject, usage);
+        }
+    }
+
+    /// Counts the lines where there is one for each packet, outside the measurement.
+    fn lines(&self, file: &Path, packets: u64, report: &mut Report) {
+        for subject in [Subject::Each, Subject::Json] {
+            let what = subject.words().join(" ");
+            eprintln!("lines of {what}");
+            let mut command = subject.command(self.netdiag, file, None);
+            let lines = complete::count_lines(&mut command, &self.errors);
+            let lines = report.measured(&what, lines);
+            report.row(
+                format!("lines: {}; reference: packets", subject.short()),
+                lines.map(Figure::Count),
+                Some(Figure::Count(packets)),
+                lines.map(|lines| Target::new(format!(">= {packets}"), lines >= packets)),
+            );
         }
     }
 
