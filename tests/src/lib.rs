@@ -9,12 +9,14 @@
 
 mod binary;
 mod bpf;
+mod dump;
 mod isolation;
 mod live;
 mod machine;
 
 pub use binary::{Ended, finish, netdiag, program, run};
 pub use bpf::{Attached, assert_nothing_attached};
+pub use dump::Dump;
 pub use isolation::{NamedNetns, isolated};
 pub use live::{Live, Run};
 pub use machine::{every_rung, has_reasons, has_receiving_socket};

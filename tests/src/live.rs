@@ -1,4 +1,7 @@
 //! One run of `netdiag drops --json` beside the test that makes the traffic.
+//!
+//! Every run also saves its packets, and at its end `netdiag read --json` must say of the file what the run said, letter
+//! by letter: from the file itself, and from one that was made of it with cooked headers.
 
 use std::io::{BufRead, BufReader};
 use std::process::{Child, ChildStdout, Command, Stdio};
@@ -12,6 +15,7 @@ use serde_json::Value;
 
 use super::NamedNetns;
 use super::binary::{PATIENCE, netdiag, read};
+use super::dump::Dump;
 
 /// Long enough for a packet too many to be told of.
 const QUIET: Duration = Duration::from_millis(300);
@@ -26,6 +30,9 @@ pub struct Live {
     rest: Vec<Value>,
     drops: usize,
     name: Option<NamedNetns>,
+    /// Every line as it was.
+    said: Vec<String>,
+    dump: Option<Dump>,
 }
 
 impl Live {
@@ -43,7 +50,11 @@ impl Live {
     /// Starts `netdiag drops --json` and waits until it is attached.
     #[must_use]
     pub fn start(arguments: &[&str]) -> Self {
-        Self::start_command(netdiag(&["drops", "--json"]).args(arguments))
+        let dump = Dump::new(arguments);
+        let mut live =
+            Self::start_command(netdiag(&["drops", "--json", "-w", dump.path()]).args(arguments));
+        live.dump = Some(dump);
+        live
     }
 
     /// Starts a command that writes such lines, and waits for the first.
@@ -67,6 +78,8 @@ impl Live {
             rest: Vec::new(),
             drops: 0,
             name: None,
+            said: Vec::new(),
+            dump: None,
         };
         match live.next(PATIENCE) {
             Some(line) => live.start = line,
@@ -120,7 +133,15 @@ impl Live {
         while let Some(line) = self.next(PATIENCE) {
             self.rest.push(line);
         }
-        let (code, stderr) = self.end();
+        let (code, mut stderr) = self.end();
+        if let Some(dump) = &self.dump {
+            dump.assert_says(&self.said);
+            // What is left is what the run itself had to say.
+            let told = |line: &&str| line.contains("saved in") && line.contains(dump.path());
+            assert_eq!(stderr.lines().filter(told).count(), 1, "{stderr}");
+            let rest = stderr.lines().filter(|line| !told(line));
+            stderr = rest.flat_map(|line| [line, "\n"]).collect();
+        }
         Run::new(
             self.start.take(),
             std::mem::take(&mut self.rest),
@@ -144,10 +165,12 @@ impl Live {
     /// The next line; `None` at the end.
     fn next(&mut self, patience: Duration) -> Option<Value> {
         match self.lines.recv_timeout(patience) {
-            Ok(line) => Some(
-                serde_json::from_str(&line)
-                    .unwrap_or_else(|error| panic!("no JSON ({error}): {line}")),
-            ),
+            Ok(line) => {
+                let value = serde_json::from_str(&line)
+                    .unwrap_or_else(|error| panic!("no JSON ({error}): {line}"));
+                self.said.push(line);
+                Some(value)
+            }
             Err(RecvTimeoutError::Disconnected) => None,
             Err(RecvTimeoutError::Timeout) => {
                 self.signal(Signal::KILL);

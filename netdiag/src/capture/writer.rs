@@ -159,6 +159,14 @@ impl Writer {
         (&self.name, self.saved_packets, self.saved_bytes)
     }
 
+    /// Whether it will go on to other files.
+    pub fn rotates(&self) -> bool {
+        match &self.destination {
+            Destination::Files(files) => files.most_bytes().is_some(),
+            Destination::Stream(..) => false,
+        }
+    }
+
     /// Starts a section; of a run of netdiag's, if there is one.
     ///
     /// # Errors

@@ -120,7 +120,12 @@ async fn watch(
     diagnostics.problems(&before.problems);
     // Freed memory goes back: parsing the kernel's types took more than the whole run will.
     kernel::trim_memory();
-    if let Err(error) = privilege::drop_to(privilege::Capabilities::AFTER_ATTACH) {
+    let keep = if sinks.rotates() {
+        privilege::Capabilities::AFTER_ATTACH_ROTATING
+    } else {
+        privilege::Capabilities::AFTER_ATTACH
+    };
+    if let Err(error) = privilege::drop_to(keep) {
         diagnostics.warn(&format!("capabilities could not be dropped: {error}"));
     }
     let mut ring = session.take_ring().context("the ring is taken already")?;

@@ -36,6 +36,11 @@ impl Sinks {
         }
     }
 
+    /// Whether the dump will have to make more files.
+    pub(super) fn rotates(&self) -> bool {
+        self.dump.as_ref().is_some_and(Dump::rotates)
+    }
+
     /// Whether the dump has failed: then there is no reason to go on.
     pub(super) fn broken(&self) -> bool {
         self.failed.is_some()

@@ -38,6 +38,11 @@ impl Dump {
         self.writer.saved()
     }
 
+    /// Whether it will go on to other files.
+    pub fn rotates(&self) -> bool {
+        self.writer.rotates()
+    }
+
     /// A run starts.
     ///
     /// # Errors
