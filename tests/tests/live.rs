@@ -11,6 +11,8 @@
 mod borrowed;
 #[path = "live/complaint.rs"]
 mod complaint;
+#[path = "live/dump.rs"]
+mod dump;
 #[path = "live/filter.rs"]
 mod filter;
 #[path = "live/no_btf.rs"]

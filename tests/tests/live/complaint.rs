@@ -159,7 +159,7 @@ fn wrong_command_line() {
 }
 
 /// The binary where anyone may run it, as somebody without privilege.
-fn unprivileged(arguments: &[&str]) -> Ended {
+pub(crate) fn unprivileged(arguments: &[&str]) -> Ended {
     let directory = tempfile::Builder::new()
         .permissions(Permissions::from_mode(0o755))
         .tempdir()
