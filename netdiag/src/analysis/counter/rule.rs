@@ -296,9 +296,10 @@ pub static RULES: &[CounterRule] = &[
     rule(
         "IpReasmFails",
         Family::Ip,
-        // One a queue: several fragments' events may stand for it. DUP_FRAG raises nothing.
+        // One a queue: several fragments' events may stand for it. DUP_FRAG raises nothing. 6.1 has no such reasons.
         &[
             on(&["FRAG_REASM_TIMEOUT", "FRAG_TOO_FAR"], ANYWHERE).version(4),
+            on(&["NOT_SPECIFIED"], &["ip_expire"]),
             missing(&["ip_expire"]),
         ],
         "IPv4 packets that could not be put together from fragments",
@@ -308,6 +309,7 @@ pub static RULES: &[CounterRule] = &[
         Family::Ip,
         &[
             on(&["FRAG_REASM_TIMEOUT"], ANYWHERE).version(4),
+            on(&["NOT_SPECIFIED"], &["ip_expire"]),
             missing(&["ip_expire"]),
         ],
         "IPv4 packets of which fragments did not arrive in time",
@@ -855,6 +857,8 @@ pub static RULES: &[CounterRule] = &[
             // __netif_receive_skb_core raises rx_nohandler instead where only an exact match was sought.
             on(&["UNHANDLED_PROTO", "PFMEMALLOC"], CORE).choice("netif_receive"),
             on(&["CPU_BACKLOG"], ANYWHERE),
+            // A GRE packet that belongs to no tunnel. Seen in 7.2; 6.12 raises nothing.
+            any(&["gre_rcv"]).choice("gre_rcv"),
             // TC ingress drops here as well, and raises nothing.
             missing(CORE).choice("netif_receive"),
             // enqueue_to_backlog: the device is going down, since 6.10 not in softnet's count.
