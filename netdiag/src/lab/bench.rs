@@ -46,6 +46,30 @@ impl Bench {
         })
     }
 
+    /// The same bench, which does this too when its packets are sent.
+    #[must_use]
+    pub fn afterwards(
+        mut self,
+        then: impl Fn(&Namespace) -> Result<(), LabError> + Send + 'static,
+    ) -> Self {
+        let mut inject = self.inject;
+        self.inject = Box::new(move |namespace, interval| {
+            let sent = inject(namespace, interval)?;
+            then(namespace)?;
+            Ok(sent)
+        });
+        self
+    }
+
+    /// The same bench, which keeps one more device for as long as it lives.
+    #[must_use]
+    pub fn keeping(self, device: Tun) -> Self {
+        self.afterwards(move |_| {
+            let _ = &device;
+            Ok(())
+        })
+    }
+
     /// The namespace where the faults appear.
     #[must_use]
     pub fn namespace(&self) -> &Namespace {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::malformed::{DEVICE_IP, REMOTE_IP, l3_bench};
+use super::l3::{self, DEVICE_IP, REMOTE_IP};
 use super::{Bench, Expectation, LabError, Scenario, frame};
 
 /// MAC address of the device that the frames were meant for.
@@ -23,6 +23,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[Scenario {
         finding: Some("ethernet-on-l3-device"),
         drops: FRAMES as u64,
         counter: Some("IpInHdrErrors"),
+        counted: FRAMES as u64,
     },
     // 57 frames in about a second and a half.
     interval: Duration::from_millis(26),
@@ -37,5 +38,5 @@ fn build() -> Result<Bench, LabError> {
         let bytes = frame::ethernet(DEVICE_MAC, REMOTE_MAC, frame::ETHERTYPE_IPV4, &packet);
         (frame::ETHERTYPE_IPV4, bytes)
     });
-    l3_bench(frames.collect())
+    l3::bench(frames.collect())
 }

@@ -10,7 +10,7 @@ use pnet_packet::icmp::{IcmpPacket, IcmpTypes};
 use pnet_packet::icmpv6::echo_request::MutableEchoRequestPacket as MutableEchoRequestV6Packet;
 use pnet_packet::icmpv6::{Icmpv6Packet, Icmpv6Types};
 use pnet_packet::ip::IpNextHeaderProtocol;
-use pnet_packet::ipv4::MutableIpv4Packet;
+use pnet_packet::ipv4::{Ipv4Flags, MutableIpv4Packet};
 use pnet_packet::ipv6::MutableIpv6Packet;
 use pnet_packet::tcp::MutableTcpPacket;
 use pnet_packet::udp::MutableUdpPacket;
@@ -31,10 +31,14 @@ pub const ETHERTYPE_IPV6: u16 = 0x86dd;
 
 /// IP protocol number of ICMP.
 pub const PROTO_ICMP: u8 = 1;
+/// IP protocol number of IPv4 inside IP.
+pub const PROTO_IPIP: u8 = 4;
 /// IP protocol number of TCP.
 pub const PROTO_TCP: u8 = 6;
 /// IP protocol number of UDP.
 pub const PROTO_UDP: u8 = 17;
+/// IP protocol number of GRE.
+pub const PROTO_GRE: u8 = 47;
 /// IP protocol number of ICMPv6.
 pub const PROTO_ICMPV6: u8 = 58;
 
@@ -92,12 +96,43 @@ pub fn arp_request(sender_mac: Mac, sender_ip: Ipv4Addr, target_ip: Ipv4Addr) ->
 /// An IPv4 packet without options.
 #[must_use]
 pub fn ipv4(proto: u8, src: Ipv4Addr, dst: Ipv4Addr, payload: &[u8], ttl: u8) -> Vec<u8> {
+    ipv4_fragment(proto, src, dst, Fragment::default(), payload, ttl)
+}
+
+/// Which part of an IPv4 packet a fragment is. The default is the whole.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Fragment {
+    /// What all fragments of a packet have in common.
+    pub id: u16,
+    /// Where in the packet's payload the fragment's stands, in bytes: a multiple of 8.
+    pub offset: u16,
+    /// Whether others follow.
+    pub more: bool,
+}
+
+/// An IPv4 fragment without options.
+#[must_use]
+pub fn ipv4_fragment(
+    proto: u8,
+    src: Ipv4Addr,
+    dst: Ipv4Addr,
+    fragment: Fragment,
+    payload: &[u8],
+    ttl: u8,
+) -> Vec<u8> {
     let mut bytes = vec![0; IPV4_LEN + payload.len()];
     let total = length(bytes.len());
     let mut packet = MutableIpv4Packet::new(&mut bytes).expect(ROOM);
     packet.set_version(4);
     packet.set_header_length(5);
     packet.set_total_length(total);
+    packet.set_identification(fragment.id);
+    packet.set_fragment_offset(fragment.offset / 8);
+    packet.set_flags(if fragment.more {
+        Ipv4Flags::MoreFragments
+    } else {
+        0
+    });
     packet.set_ttl(ttl);
     packet.set_next_level_protocol(IpNextHeaderProtocol(proto));
     packet.set_source(src);
@@ -200,6 +235,26 @@ fn udp_with(
         sum => sum,
     };
     datagram.set_checksum(sum);
+    bytes
+}
+
+/// A GRE packet of version 0 without checksum, key and sequence number (RFC 2784).
+#[must_use]
+pub fn gre(ethertype: u16, payload: &[u8]) -> Vec<u8> {
+    let mut bytes = vec![0, 0];
+    bytes.extend_from_slice(&ethertype.to_be_bytes());
+    bytes.extend_from_slice(payload);
+    bytes
+}
+
+/// What a VXLAN datagram carries: the header with a 24-bit network identifier, and an Ethernet frame (RFC 7348).
+#[must_use]
+pub fn vxlan(vni: u32, frame: &[u8]) -> Vec<u8> {
+    /// The identifier is valid.
+    const FLAG_VNI: u8 = 0x08;
+    let mut bytes = vec![FLAG_VNI, 0, 0, 0];
+    bytes.extend_from_slice(&(vni << 8).to_be_bytes());
+    bytes.extend_from_slice(frame);
     bytes
 }
 

@@ -12,6 +12,9 @@ use netlink_packet_route::address::{AddressAttribute, AddressHeaderFlags, Addres
 use netlink_packet_route::link::{
     InfoData, InfoKind, InfoVeth, LinkAttribute, LinkFlags, LinkInfo, LinkMessage,
 };
+use netlink_packet_route::neighbour::{
+    NeighbourAddress, NeighbourAttribute, NeighbourMessage, NeighbourState,
+};
 use netlink_packet_route::{AddressFamily, RouteNetlinkMessage};
 use netlink_sys::protocols::NETLINK_ROUTE;
 use netlink_sys::{Socket, SocketAddr};
@@ -27,12 +30,52 @@ pub(super) use netdiag_common::IFNAMSIZ;
 /// # Errors
 /// [`LabError::Link`] with the device and what the kernel answered.
 pub fn set_up(device: &str) -> Result<(), LabError> {
+    up_with(device, LinkFlags::empty())
+}
+
+/// Brings a device up that asks nobody for MAC addresses, neither by ARP nor by neighbour discovery
+/// (see [`add_neighbour`]).
+///
+/// # Errors
+/// [`LabError::Link`] with the device and what the kernel answered.
+pub fn set_up_without_arp(device: &str) -> Result<(), LabError> {
+    up_with(device, LinkFlags::Noarp)
+}
+
+/// Brings a device up, and sets more flags.
+fn up_with(device: &str, flags: LinkFlags) -> Result<(), LabError> {
     let operation = "bring up";
     let mut message = LinkMessage::default();
     message.header.index = index(device, operation)?;
-    message.header.flags = LinkFlags::Up;
-    message.header.change_mask = LinkFlags::Up;
+    message.header.flags = LinkFlags::Up | flags;
+    message.header.change_mask = LinkFlags::Up | flags;
     request(RouteNetlinkMessage::SetLink(message), 0, operation, device)
+}
+
+/// Tells a device the MAC address of a neighbour, for good.
+///
+/// # Errors
+/// [`LabError::Link`] with the device and what the kernel answered.
+pub fn add_neighbour(device: &str, address: IpAddr, mac: Mac) -> Result<(), LabError> {
+    let operation = "add a neighbour to";
+    let mut message = NeighbourMessage::default();
+    message.header.ifindex = index(device, operation)?;
+    message.header.state = NeighbourState::Permanent;
+    let (family, address) = match address {
+        IpAddr::V4(address) => (AddressFamily::Inet, NeighbourAddress::Inet(address)),
+        IpAddr::V6(address) => (AddressFamily::Inet6, NeighbourAddress::Inet6(address)),
+    };
+    message.header.family = family;
+    message.attributes = vec![
+        NeighbourAttribute::Destination(address),
+        NeighbourAttribute::LinkLayerAddress(mac.to_vec()),
+    ];
+    request(
+        RouteNetlinkMessage::NewNeighbour(message),
+        NEW,
+        operation,
+        device,
+    )
 }
 
 /// Gives a device the address `address`/`prefix`. An IPv6 address is usable at once: without duplicate detection.

@@ -25,6 +25,7 @@
 mod bench;
 mod error;
 pub mod frame;
+mod l3;
 pub mod link;
 mod namespace;
 pub mod sysctl;
@@ -50,7 +51,14 @@ macro_rules! topics {
     };
 }
 
-topics!(ethernet_on_l3_device, malformed);
+topics!(
+    ethernet_on_l3_device,
+    malformed,
+    forwarded,
+    fragments,
+    tunnels,
+    healthy,
+);
 
 /// One fault that the lab can build.
 #[derive(Clone, Copy, Debug)]
@@ -86,10 +94,12 @@ pub struct Expectation {
     pub finding: Option<&'static str>,
     /// How many of the injected packets the kernel drops.
     pub drops: u64,
-    /// The counter of the namespace that grows by [`drops`](Self::drops): protocol and name as in `/proc/net/snmp`
-    /// and `/proc/net/netstat`, written as one (`IpInHdrErrors`, `IpExtInCsumErrors`), or a name of
-    /// `/proc/net/snmp6`; `None` when no counter tells.
+    /// The counter of the namespace that grows: protocol and name as in `/proc/net/snmp` and `/proc/net/netstat`,
+    /// written as one (`IpInHdrErrors`, `IpExtInCsumErrors`), or a name of `/proc/net/snmp6`; `None` when no counter
+    /// tells, or not on every kernel.
     pub counter: Option<&'static str>,
+    /// By how much it grows: not every drop is counted.
+    pub counted: u64,
 }
 
 /// Every scenario, in the order in which `netdiag lab list` shows them.

@@ -1,12 +1,15 @@
 //! Ordinary sockets inside a namespace: senders and receivers for scenarios and tests
 //! (call these inside [`Namespace::run`](super::Namespace::run)).
 
-use std::io;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
+use std::io::{self, Read, Write};
+use std::net::{
+    IpAddr, Ipv4Addr, Ipv6Addr, Shutdown, SocketAddr, TcpListener, TcpStream, UdpSocket,
+};
+use std::time::Duration;
 
-use rustix::net::sockopt;
+use rustix::net::{AddressFamily, SocketType, ipproto, socket, sockopt};
 
-use super::LabError;
+use super::{LabError, Namespace, frame};
 
 /// Sends `count` datagrams of `payload_len` bytes to `dst`:`port` as fast as it goes, and says how many went. The
 /// socket is not connected, so that ICMP errors about earlier datagrams do not fail later ones.
@@ -66,5 +69,134 @@ impl DeafUdpSocket {
             address: "a UDP socket".to_owned(),
             source,
         })
+    }
+}
+
+/// What two hosts say to each other.
+const QUESTION: &[u8] = b"how are you?";
+const ANSWER: &[u8] = b"well, thanks";
+
+/// A socket that pings one address. It belongs to the namespace where it was opened, and works from any thread.
+#[derive(Debug)]
+pub struct Pinger {
+    socket: UdpSocket,
+    to: IpAddr,
+}
+
+impl Pinger {
+    /// Opens the socket. The namespace's `ipv4/ping_group_range` must include this process's group.
+    ///
+    /// # Errors
+    /// [`LabError::Socket`] when the kernel refuses.
+    pub fn open(to: IpAddr) -> Result<Self, LabError> {
+        let (family, protocol) = match to {
+            IpAddr::V4(_) => (AddressFamily::INET, ipproto::ICMP),
+            IpAddr::V6(_) => (AddressFamily::INET6, ipproto::ICMPV6),
+        };
+        let opened = socket(family, SocketType::DGRAM, Some(protocol));
+        let fd = opened.map_err(|errno| {
+            refused("open a socket to ping", SocketAddr::new(to, 0))(errno.into())
+        })?;
+        Ok(Self {
+            socket: UdpSocket::from(fd),
+            to,
+        })
+    }
+
+    /// Pings, and waits for the answer.
+    ///
+    /// # Errors
+    /// [`LabError::Socket`] when the kernel refuses, or no answer comes in time.
+    pub fn ping(&self, seq: u16, patience: Duration) -> Result<(), LabError> {
+        let to = SocketAddr::new(self.to, 0);
+        // The kernel puts in identifier and checksum (`ping_v4_sendmsg`, `ping_v6_sendmsg`).
+        let echo = match self.to {
+            IpAddr::V4(_) => frame::icmp_echo_request(0, seq, &[0; 56]),
+            IpAddr::V6(to) => frame::icmpv6_echo_request(to, to, 0, seq, &[0; 56]),
+        };
+        let mut answer = vec![0; echo.len()];
+        let mut exchange = || {
+            self.socket.set_read_timeout(Some(patience))?;
+            self.socket.send_to(&echo, to)?;
+            self.socket.recv(&mut answer)
+        };
+        exchange().map(drop).map_err(refused("ping", to))
+    }
+}
+
+/// `count` datagrams go from one namespace to a service in another, and are answered; says how many that were in all.
+///
+/// # Errors
+/// [`LabError::Socket`] when the kernel refuses, or an answer does not come in time.
+pub fn udp_exchange(
+    server: &Namespace,
+    client: &Namespace,
+    address: SocketAddr,
+    count: u16,
+    patience: Duration,
+) -> Result<u64, LabError> {
+    let any: IpAddr = match address {
+        SocketAddr::V4(_) => Ipv4Addr::UNSPECIFIED.into(),
+        SocketAddr::V6(_) => Ipv6Addr::UNSPECIFIED.into(),
+    };
+    let exchange = || {
+        let service = server.run(move || UdpSocket::bind(address))?;
+        let asking = client.run(move || UdpSocket::bind(SocketAddr::new(any, 0)))?;
+        asking.connect(address)?;
+        for socket in [&service, &asking] {
+            socket.set_read_timeout(Some(patience))?;
+        }
+        let mut buffer = [0; 64];
+        for _ in 0..count {
+            asking.send(QUESTION)?;
+            let (_, from) = service.recv_from(&mut buffer)?;
+            service.send_to(ANSWER, from)?;
+            asking.recv(&mut buffer)?;
+        }
+        Ok(2 * u64::from(count))
+    };
+    exchange().map_err(refused("exchange UDP datagrams with", address))
+}
+
+/// A TCP connection from one namespace to a service in another: opened, used in both directions and closed by both,
+/// the service first; says how many messages went.
+///
+/// Each end sends all that it has to say before the other closes: acknowledgements that arrive later, in CLOSE_WAIT, are
+/// used and then freed as if they were dropped (`tcp_rcv_state_process`).
+///
+/// # Errors
+/// [`LabError::Socket`] when the kernel refuses, or an answer does not come in time.
+pub fn tcp_exchange(
+    server: &Namespace,
+    client: &Namespace,
+    address: SocketAddr,
+    patience: Duration,
+) -> Result<u64, LabError> {
+    let exchange = || {
+        let listener = server.run(move || TcpListener::bind(address))?;
+        let mut asking = client.run(move || TcpStream::connect_timeout(&address, patience))?;
+        let (mut service, _) = listener.accept()?;
+        for stream in [&service, &asking] {
+            stream.set_read_timeout(Some(patience))?;
+        }
+        let mut question = vec![0; QUESTION.len()];
+        let mut rest = Vec::new();
+        asking.write_all(QUESTION)?;
+        service.read_exact(&mut question)?;
+        service.write_all(ANSWER)?;
+        service.shutdown(Shutdown::Write)?;
+        asking.read_to_end(&mut rest)?;
+        drop(asking);
+        service.read_to_end(&mut rest)?;
+        Ok(2)
+    };
+    exchange().map_err(refused("use a TCP connection to", address))
+}
+
+fn refused(operation: &'static str, address: SocketAddr) -> impl FnOnce(io::Error) -> LabError {
+    move |source| LabError::Socket {
+        operation,
+        address: address.to_string(),
+        source,
     }
 }
