@@ -45,6 +45,8 @@ pub enum Task {
     Matrix(MatrixOptions),
     /// Run everything that must pass before a change is merged
     Test(TestOptions),
+    /// Make the files in captures/ again; needs root
+    Captures(CapturesOptions),
     /// Measure `netdiag drops` beside a minimal program of C, `netdiag read` beside tcpdump and tshark
     Bench(BenchOptions),
 }
@@ -113,6 +115,17 @@ pub struct TestOptions {
     /// Tests that say SKIPPED are no failure
     #[arg(long)]
     pub allow_skips: bool,
+}
+
+/// Which captures to make.
+#[derive(Debug, Args)]
+pub struct CapturesOptions {
+    /// A netdiag that is built already (default: build one)
+    #[arg(long, value_name = "PATH")]
+    pub netdiag: Option<PathBuf>,
+    /// Scenarios (default: all that have a capture)
+    #[arg(value_name = "NAME")]
+    pub names: Vec<String>,
 }
 
 /// What to measure.

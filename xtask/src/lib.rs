@@ -9,6 +9,7 @@
 
 pub mod bench;
 pub mod btf_cut;
+pub mod captures;
 pub mod cli;
 pub mod digest;
 pub mod ebpf;
