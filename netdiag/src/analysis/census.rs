@@ -4,13 +4,13 @@
 
 use super::event::Event;
 use crate::decode::{IpProto, MalformedKind, Packet, Protocol};
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 
 /// More kinds than this are counted together: a reader has no use for them, and memory stays bounded.
 const MOST: usize = 4096;
 
 /// What makes two packets of one kind.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Key {
     fault: Option<MalformedKind>,
     protocol: Protocol,
@@ -38,7 +38,7 @@ pub struct Kind {
 /// All kinds of a capture.
 #[derive(Debug, Default)]
 pub struct Census {
-    kinds: HashMap<Key, Kind>,
+    kinds: BTreeMap<Key, Kind>,
     overflow: u64,
     packets: u64,
 }

@@ -17,7 +17,7 @@ use super::tunnel::Tunnel;
 use super::view::View;
 
 /// How far a packet could be understood below the transport layer.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Protocol {
     /// IPv4.
     Ipv4,

@@ -1,7 +1,7 @@
 //! A packet in one readable line, for tables, verbose output and the comments in pcapng files.
 
 use std::fmt;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 
 use super::disguise::{Disguise, DisguiseKind};
 use super::ip::IpHeader;
@@ -59,11 +59,17 @@ impl Packet {
         }
         match self.transport.and_then(Transport::ports) {
             Some((source, destination)) => {
-                endpoint(f, ip.source, source)?;
-                f.write_str(" →")?;
-                endpoint(f, ip.destination, destination)?;
+                f.write_str(" ")?;
+                address(f, ip.source, Some(source))?;
+                f.write_str(" → ")?;
+                address(f, ip.destination, Some(destination))?;
             }
-            None => write!(f, " {} → {}", ip.source, ip.destination)?,
+            None => {
+                f.write_str(" ")?;
+                address(f, ip.source, None)?;
+                f.write_str(" → ")?;
+                address(f, ip.destination, None)?;
+            }
         }
         if let Some(flags) = self.tcp_flags() {
             write!(f, " {flags}")?;
@@ -81,10 +87,62 @@ impl Packet {
     }
 }
 
-fn endpoint(f: &mut fmt::Formatter<'_>, address: IpAddr, port: u16) -> fmt::Result {
-    match address {
-        IpAddr::V4(address) => write!(f, " {address}:{port}"),
-        IpAddr::V6(address) => write!(f, " [{address}]:{port}"),
+fn address(f: &mut fmt::Formatter<'_>, address: IpAddr, port: Option<u16>) -> fmt::Result {
+    match (address, port) {
+        (IpAddr::V4(address), port) => Ipv4Text::new(address, port).write(f),
+        (IpAddr::V6(address), Some(port)) => write!(f, "[{address}]:{port}"),
+        (IpAddr::V6(address), None) => write!(f, "{address}"),
+    }
+}
+
+/// `10.99.0.2:53`, put together digit by digit: two of them stand in every line of a capture with millions, and the
+/// formatter takes a third of the whole time for them.
+struct Ipv4Text {
+    bytes: [u8; 21],
+    len: usize,
+}
+
+impl Ipv4Text {
+    fn new(address: Ipv4Addr, port: Option<u16>) -> Self {
+        let mut text = Self {
+            bytes: [0; 21],
+            len: 0,
+        };
+        for (index, octet) in address.octets().into_iter().enumerate() {
+            if index > 0 {
+                text.push(b'.');
+            }
+            text.number(octet.into());
+        }
+        if let Some(port) = port {
+            text.push(b':');
+            text.number(port);
+        }
+        text
+    }
+
+    fn number(&mut self, number: u16) {
+        let mut unit = 10_000;
+        while unit > 1 && number < unit {
+            unit /= 10;
+        }
+        while unit > 0 {
+            // One digit.
+            self.push(b'0' + u8::try_from(number / unit % 10).unwrap_or(0));
+            unit /= 10;
+        }
+    }
+
+    fn push(&mut self, byte: u8) {
+        if let Some(slot) = self.bytes.get_mut(self.len) {
+            *slot = byte;
+            self.len += 1;
+        }
+    }
+
+    fn write(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let bytes = self.bytes.get(..self.len).unwrap_or_default();
+        f.write_str(std::str::from_utf8(bytes).unwrap_or_default())
     }
 }
 
@@ -175,5 +233,35 @@ fn malformed(f: &mut fmt::Formatter<'_>, packet: &Packet) -> fmt::Result {
         f.write_str(")")
     } else {
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Ipv4Text;
+    use std::net::Ipv4Addr;
+
+    #[test]
+    fn addresses_are_written_as_the_formatter_does() {
+        let numbers = [0, 1, 9, 10, 99, 100, 255];
+        for (index, octet) in numbers.into_iter().enumerate() {
+            let address = Ipv4Addr::new(octet, numbers[6 - index], 0, octet);
+            for port in [
+                None,
+                Some(0),
+                Some(7),
+                Some(53),
+                Some(999),
+                Some(1000),
+                Some(65535),
+            ] {
+                let text = Ipv4Text::new(address, port);
+                let expected = match port {
+                    Some(port) => format!("{address}:{port}"),
+                    None => address.to_string(),
+                };
+                assert_eq!(text.bytes[..text.len], *expected.as_bytes());
+            }
+        }
     }
 }

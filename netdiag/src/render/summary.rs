@@ -269,17 +269,18 @@ impl Clock {
             self.text = time.to_string();
             self.second = Some(second);
         }
-        self.text.truncate(UP_TO_SECONDS);
-        self.text.push('.');
         let mut rest = u32::try_from(unix_ns.rem_euclid(SECOND)).unwrap_or(0);
-        let mut unit = 100_000_000;
-        while unit > 0 {
-            self.text
-                .push(char::from_digit(rest / unit, 10).unwrap_or('0'));
-            rest %= unit;
-            unit /= 10;
+        let mut digits = *b".000000000Z";
+        for digit in digits.iter_mut().skip(1).take(9).rev() {
+            *digit = b"0123456789"
+                .get(usize::try_from(rest % 10).unwrap_or(0))
+                .copied()
+                .unwrap_or(b'0');
+            rest /= 10;
         }
-        self.text.push('Z');
+        self.text.truncate(UP_TO_SECONDS);
+        self.text
+            .push_str(std::str::from_utf8(&digits).unwrap_or_default());
         &self.text
     }
 
