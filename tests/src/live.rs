@@ -137,7 +137,7 @@ impl Live {
         if let Some(dump) = &self.dump {
             dump.assert_says(&self.said);
             // What is left is what the run itself had to say.
-            let told = |line: &&str| line.contains("saved in") && line.contains(dump.path());
+            let told = |line: &&str| line.contains("saved: ") && line.contains(dump.path());
             assert_eq!(stderr.lines().filter(told).count(), 1, "{stderr}");
             let rest = stderr.lines().filter(|line| !told(line));
             stderr = rest.flat_map(|line| [line, "\n"]).collect();

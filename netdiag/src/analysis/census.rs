@@ -52,7 +52,7 @@ impl Census {
             fault: event.packet.faults().next().map(|fault| fault.kind),
             protocol: packet.protocol,
             ip_proto: packet.ip_proto(),
-            link_type: event.link_type,
+            link_type: event.source.map(|source| source.link_type),
         };
         let full = self.kinds.len() >= MOST;
         let kind = match self.kinds.get_mut(&key) {
@@ -67,7 +67,7 @@ impl Census {
                 count: 0,
                 bytes: 0,
                 example: event.packet.to_string(),
-                number: self.packets,
+                number: event.source.map_or(0, |source| source.number),
             }),
         };
         kind.count += 1;

@@ -48,12 +48,23 @@ pub struct Event<'a> {
     pub unread: bool,
     /// The bytes captured, and how they start.
     pub frame: Frame<'a>,
-    /// The link type of the capture file (`LINKTYPE_*`) that a captured packet is from.
-    pub link_type: Option<u16>,
-    /// What others wrote to a captured packet.
-    pub comments: &'a [&'a str],
+    /// Where in a capture file a packet is that no dump of netdiag's has kept.
+    pub source: Option<Source<'a>>,
     /// The bytes, understood.
     pub packet: &'a Packet,
+}
+
+/// Where a packet of somebody's capture is from.
+#[derive(Clone, Copy, Debug)]
+pub struct Source<'a> {
+    /// Which packet of its file it is, from 1.
+    pub number: u64,
+    /// Which interface of its section, from 0.
+    pub interface: u32,
+    /// What its bytes start with (`LINKTYPE_*`).
+    pub link_type: u16,
+    /// What was written to it.
+    pub comments: &'a [&'a str],
 }
 
 impl Event<'_> {

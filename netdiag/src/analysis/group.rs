@@ -43,7 +43,7 @@ pub struct Groups {
 }
 
 impl Groups {
-    /// Counts a event.
+    /// Counts an event.
     pub fn observe(&mut self, event: &Event<'_>, finding: Option<&'static str>) {
         if let Some(key) = &self.last
             && is(key, event)

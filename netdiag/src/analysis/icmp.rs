@@ -41,7 +41,7 @@ pub struct Echoes {
 impl Echoes {
     /// Whether there was any.
     pub fn any(&self) -> bool {
-        self.dropped + self.received.count() + self.replied > 0
+        self.dropped > 0 || self.received.count() > 0 || self.replied > 0
     }
 }
 

@@ -71,6 +71,14 @@ pub enum Damage {
         /// The second.
         end: u32,
     },
+    /// A section of another format.
+    #[error("a section of version {major}.{minor} of the format; 1.0 is known")]
+    Version {
+        /// Its major version.
+        major: u16,
+        /// Its minor version.
+        minor: u16,
+    },
     /// The magic number for the byte order is none.
     #[error("a section header has no byte order: {0:#010x} where 0x1a2b3c4d should be")]
     ByteOrder(u32),

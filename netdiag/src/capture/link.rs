@@ -31,6 +31,9 @@ use linktype as lt;
 
 const IPV4: u16 = 0x0800;
 const IPV6: u16 = 0x86dd;
+const ARPHRD_ETHER: u16 = 1;
+const ARPHRD_LOOPBACK: u16 = 772;
+const ARPHRD_NONE: u16 = 65534;
 const ETHERNET_LEN: usize = 14;
 const SLL_LEN: usize = 16;
 /// Length of the header of [`lt::LINUX_SLL2`] in bytes.
@@ -139,6 +142,61 @@ pub struct Packed<'a> {
     pub len: usize,
     /// Captured bytes that are not in `data`.
     pub head: &'a [u8],
+}
+
+/// Says how a packet of another capture goes into a file: as it is, or with a cooked header, where it can have one.
+#[must_use]
+pub fn repack<'a>(
+    link_type: u16,
+    frame: &Frame<'a>,
+    style: LinkStyle,
+    received: Option<bool>,
+) -> Packed<'a> {
+    let whole = Packed {
+        link_type,
+        data: Cow::Borrowed(frame.bytes),
+        len: frame.len,
+        head: &[],
+    };
+    let direction = match received {
+        Some(false) => Direction::Out,
+        _ => Direction::In,
+    };
+    match (style, link_type) {
+        (LinkStyle::Native, _) | (LinkStyle::Sll2, lt::LINUX_SLL2) => whole,
+        (LinkStyle::Sll2, lt::LINUX_SLL) => match from_sll(frame.bytes) {
+            Some(data) => Packed {
+                link_type: lt::LINUX_SLL2,
+                len: frame.len - SLL_LEN + SLL2_LEN,
+                data: Cow::Owned(data),
+                head: &[],
+            },
+            None => whole,
+        },
+        (LinkStyle::Sll2, lt::ETHERNET) => pack(frame, style, 0, ARPHRD_ETHER, direction),
+        (LinkStyle::Sll2, lt::NULL | lt::LOOP) => pack(frame, style, 0, ARPHRD_LOOPBACK, direction),
+        (LinkStyle::Sll2, _) if frame.link == Link::Ip => {
+            pack(frame, style, 0, ARPHRD_NONE, direction)
+        }
+        // Nobody knows where its network header is.
+        (LinkStyle::Sll2, _) => whole,
+    }
+}
+
+/// A packet with a cooked header of version 1 as one of version 2, which has the same facts in another order.
+fn from_sll(bytes: &[u8]) -> Option<Vec<u8>> {
+    let (header, payload) = bytes.split_at_checked(SLL_LEN)?;
+    let packet_type = u8::try_from(u16_at(header, 0)?).ok()?;
+    let address_len = u8::try_from(u16_at(header, 4)?.min(8)).ok()?;
+    let mut data = Vec::with_capacity(SLL2_LEN + payload.len());
+    data.extend_from_slice(header.get(14..16)?);
+    // Reserved; and the interface, which version 1 does not tell.
+    data.extend_from_slice(&[0; 6]);
+    data.extend_from_slice(header.get(2..4)?);
+    data.extend_from_slice(&[packet_type, address_len]);
+    data.extend_from_slice(header.get(6..14)?);
+    data.extend_from_slice(payload);
+    Some(data)
 }
 
 /// Says how a frame goes into a file.
@@ -312,6 +370,37 @@ mod tests {
             0x60, 0x60,
         ];
         assert_eq!((&*packed.data, packed.len), (&expected[..], 24));
+    }
+
+    #[test]
+    fn cooked_headers_keep_what_they_say() {
+        let sll = [
+            0, 4, 0x03, 0x04, 0, 6, 1, 2, 3, 4, 5, 6, 0, 0, 0x08, 0x00, 0x45, 0x46,
+        ];
+        let packed = |link_type, bytes: &[u8], style| {
+            let frame = frame(link_type, bytes, 100);
+            let packed = repack(link_type, &frame, style, None);
+            (packed.link_type, packed.data.to_vec(), packed.len)
+        };
+        let cooked = [
+            0x08, 0x00, 0, 0, 0, 0, 0, 0, 0x03, 0x04, 4, 6, 1, 2, 3, 4, 5, 6, 0, 0, 0x45, 0x46,
+        ];
+        let sll2 = LinkStyle::Sll2;
+        assert_eq!(
+            packed(lt::LINUX_SLL, &sll, sll2),
+            (lt::LINUX_SLL2, cooked.to_vec(), 104)
+        );
+        assert_eq!(
+            packed(lt::LINUX_SLL2, &cooked, sll2),
+            (lt::LINUX_SLL2, cooked.to_vec(), 100)
+        );
+        // Radio frames have no cooked form.
+        assert_eq!(packed(105, &sll, sll2), (105, sll.to_vec(), 100));
+        assert_eq!(packed(lt::RAW, &[0x45], sll2).0, lt::LINUX_SLL2);
+        assert_eq!(
+            packed(lt::RAW, &[0x45], LinkStyle::Native),
+            (lt::RAW, vec![0x45], 100)
+        );
     }
 
     #[test]

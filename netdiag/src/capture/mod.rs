@@ -20,4 +20,6 @@ pub use error::{CaptureError, Damage};
 pub use input::Source;
 pub use link::LinkStyle;
 pub use reader::{Captured, Interface, Item, Reader};
-pub use writer::{Destination, DumpError, InterfaceKey, Origin, Outgoing, Sink, Writer};
+pub use writer::{
+    Destination, DumpError, InterfaceKey, Origin, Outgoing, Saved, Short, Sink, Writer,
+};

@@ -10,9 +10,10 @@ use pcap_parser::{
     Block, OptionCode, PcapNGOption, nom::IResult, parse_block_be, parse_block_le,
     traits::PcapNGPacketBlock as _,
 };
-use std::borrow::Cow;
+use std::{borrow::Cow, ops::Range};
 
 const SECTION_HEADER: u32 = 0x0a0d_0d0a;
+const PACKET: u32 = 2;
 const SIMPLE_PACKET: u32 = 3;
 const ENHANCED_PACKET: u32 = 6;
 
@@ -33,15 +34,15 @@ const MOST_INTERFACES: usize = 1 << 16;
 /// What is kept of an interface's name.
 const LONGEST_NAME: usize = 256;
 
-/// The last moment that a calendar with four-digit years has.
-const END_OF_TIME: i128 = 253_402_300_800 * 1_000_000_000;
+/// What a calendar with four-digit years has, in nanoseconds: the years 1 to 9999.
+const TIME: Range<i128> = -62_135_596_800_000_000_000..253_402_300_800_000_000_000;
 
 /// A pcapng file, up to a block.
 #[derive(Default)]
 pub(super) struct Pcapng {
     big_endian: bool,
     interfaces: Vec<Interface>,
-    passed_over: u64,
+    unknown: u64,
 }
 
 /// What the next block is.
@@ -59,21 +60,28 @@ pub(super) fn is_pcapng(start: &[u8]) -> bool {
 }
 
 impl Pcapng {
-    /// Blocks that were of no use.
-    pub(super) fn passed_over(&self) -> u64 {
-        self.passed_over
+    /// Blocks of kinds that nobody here knows.
+    pub(super) fn unknown(&self) -> u64 {
+        self.unknown
     }
 
     /// Goes on to the next block that says something; `None` at the end.
     pub(super) fn advance(&mut self, input: &mut Input) -> Result<Option<Next>, Damage> {
         while let Some((kind, length)) = self.header(input)? {
-            if matches!(kind, ENHANCED_PACKET | SIMPLE_PACKET) {
+            if matches!(kind, ENHANCED_PACKET | SIMPLE_PACKET | PACKET) {
                 return Ok(Some(Next::Packet(length)));
             }
             let bytes = input.bytes().get(..length).unwrap_or_default();
+            limit("a block without a packet", length)?;
             let block = block(bytes, self.big_endian, kind)?;
             let next = match &block {
                 Block::SectionHeader(section) => {
+                    if section.major_version != 1 {
+                        return Err(Damage::Version {
+                            major: section.major_version,
+                            minor: section.minor_version,
+                        });
+                    }
                     self.interfaces.clear();
                     let comments = comments(&section.options);
                     let text = |code| text(&section.options, code).unwrap_or_default();
@@ -86,22 +94,23 @@ impl Pcapng {
                         return Err(Damage::Interfaces(MOST_INTERFACES));
                     }
                     let link_type = u16::try_from(description.linktype.0 & 0xffff);
-                    self.interfaces.push(interface(
-                        link_type.unwrap_or(u16::MAX),
-                        description.snaplen,
-                        &description.options,
-                        self.big_endian,
-                    ));
+                    self.interfaces.push(Interface {
+                        link_type: link_type.unwrap_or(u16::MAX),
+                        number: u32::try_from(self.interfaces.len()).unwrap_or(u32::MAX),
+                        snaplen: description.snaplen,
+                        ..interface(&description.options, self.big_endian)
+                    });
                     None
                 }
                 Block::InterfaceStatistics(statistics) => {
                     EndNote::parse(&comments(&statistics.options))
                         .map(|end| Next::End(Box::new(end)))
                 }
-                _ => {
-                    self.passed_over += 1;
+                Block::Unknown(_) => {
+                    self.unknown += 1;
                     None
                 }
+                _ => None,
             };
             input.consume(length);
             if next.is_some() {
@@ -144,6 +153,7 @@ impl Pcapng {
             SECTION_HEADER => 28,
             ENHANCED_PACKET => 32,
             SIMPLE_PACKET => 16,
+            PACKET => 32,
             _ => 12,
         };
         if length < least || !length.is_multiple_of(4) {
@@ -190,7 +200,9 @@ impl Pcapng {
         bytes: &'a [u8],
         number: u64,
     ) -> Result<Captured<'a>, Damage> {
+        self.check_options(bytes)?;
         match block(bytes, self.big_endian, ENHANCED_PACKET)? {
+            Block::Unknown(_) => self.obsolete(bytes, number),
             Block::EnhancedPacket(packet) => {
                 let interface = self.interface(packet.if_id)?;
                 let captured = usize::try_from(packet.caplen).unwrap_or(usize::MAX);
@@ -235,6 +247,54 @@ impl Pcapng {
         }
     }
 
+    /// Options are taken apart all at once: there may not be more of them than memory is for.
+    fn check_options(&self, bytes: &[u8]) -> Result<(), Damage> {
+        /// Everything of an Enhanced Packet Block but data and options.
+        const FIXED: usize = 32;
+        let captured = bytes.get(20..24).and_then(<[u8]>::first_chunk);
+        let captured = captured.map_or(0, |captured| self.int(*captured));
+        let captured = usize::try_from(captured).unwrap_or(usize::MAX);
+        let options = bytes.len().saturating_sub(FIXED.saturating_add(captured));
+        limit("the options of a packet", options)
+    }
+
+    /// A Packet Block, which Enhanced Packet Blocks have replaced: the interface has 16 bits, and before the time there
+    /// is how many packets were lost.
+    fn obsolete<'a>(&'a self, bytes: &'a [u8], number: u64) -> Result<Captured<'a>, Damage> {
+        /// Where the data starts.
+        const DATA: usize = 28;
+        let malformed = || Damage::Malformed {
+            what: "a packet block",
+            length: bytes.len(),
+        };
+        let word = |at: usize| {
+            let word = bytes.get(at..).and_then(<[u8]>::first_chunk);
+            word.map(|word| self.int(*word)).ok_or_else(malformed)
+        };
+        let id = bytes.get(8..).and_then(<[u8]>::first_chunk::<2>);
+        let id = id.copied().ok_or_else(malformed)?;
+        let id = if self.big_endian {
+            u16::from_be_bytes(id)
+        } else {
+            u16::from_le_bytes(id)
+        };
+        let interface = self.interface(id.into())?;
+        let stamp = u64::from(word(12)?) << 32 | u64::from(word(16)?);
+        let captured = usize::try_from(word(20)?).unwrap_or(usize::MAX);
+        let end = DATA.saturating_add(captured);
+        // The block ends with its length.
+        let data = bytes.get(DATA..end).filter(|_| end <= bytes.len() - 4);
+        Ok(Captured {
+            number,
+            time_ns: interface.time_ns(stamp),
+            interface,
+            data: data.ok_or_else(malformed)?,
+            len: usize::try_from(word(24)?).unwrap_or(usize::MAX),
+            received: None,
+            comments: Vec::new(),
+        })
+    }
+
     fn interface(&self, id: u32) -> Result<&Interface, Damage> {
         usize::try_from(id)
             .ok()
@@ -256,6 +316,19 @@ impl Pcapng {
     }
 }
 
+/// Options are taken apart all at once, and one without a value takes forty bytes of memory for four.
+fn limit(what: &'static str, length: usize) -> Result<(), Damage> {
+    const MOST: usize = 1 << 20;
+    if length <= MOST {
+        return Ok(());
+    }
+    Err(Damage::TooLong {
+        what,
+        length: length as u64,
+        most: MOST,
+    })
+}
+
 /// Parses the one block that `bytes` are.
 fn block(bytes: &[u8], big_endian: bool, kind: u32) -> Result<Block<'_>, Damage> {
     let parsed: IResult<_, _, _> = if big_endian {
@@ -269,7 +342,7 @@ fn block(bytes: &[u8], big_endian: bool, kind: u32) -> Result<Block<'_>, Damage>
             what: match kind {
                 SECTION_HEADER => "a section header",
                 1 => "an interface description",
-                SIMPLE_PACKET | ENHANCED_PACKET => "a packet block",
+                PACKET | SIMPLE_PACKET | ENHANCED_PACKET => "a packet block",
                 _ => "a block",
             },
             length: bytes.len(),
@@ -315,12 +388,8 @@ fn owned_comments(options: Vec<PcapNGOption<'_>>) -> Vec<Cow<'_, str>> {
         .collect()
 }
 
-fn interface(
-    link_type: u16,
-    snaplen: u32,
-    options: &[PcapNGOption<'_>],
-    big_endian: bool,
-) -> Interface {
+/// What the options of an interface say.
+fn interface(options: &[PcapNGOption<'_>], big_endian: bool) -> Interface {
     let name = text(options, option::IF_NAME).map(|name| {
         let mut name = name.into_owned();
         name.truncate(name.floor_char_boundary(LONGEST_NAME));
@@ -338,10 +407,9 @@ fn interface(
     let resolution = bytes_of(options, option::IF_TSRESOL).and_then(|bytes| bytes.first());
     Interface {
         name: name.filter(|name| !name.is_empty()),
-        link_type,
-        snaplen,
         resolution: resolution.copied().unwrap_or(6),
         offset,
+        ..Interface::default()
     }
 }
 
@@ -366,9 +434,7 @@ impl Interface {
                 .map_or(0, |unit| stamp / unit)
         };
         let time = since + i128::from(self.offset) * 1_000_000_000;
-        (-END_OF_TIME / 4..END_OF_TIME)
-            .contains(&time)
-            .then_some(time)
+        TIME.contains(&time).then_some(time)
     }
 }
 

@@ -19,6 +19,8 @@ pub struct Interface {
     pub name: Option<String>,
     /// What its packets start with (`LINKTYPE_*`).
     pub link_type: u16,
+    /// Which of its section it is, from 0.
+    pub number: u32,
     /// The most that was captured of a packet; 0 is no limit.
     pub(super) snaplen: u32,
     /// `if_tsresol`.
@@ -33,6 +35,7 @@ impl Default for Interface {
         Self {
             name: None,
             link_type: link::linktype::ETHERNET,
+            number: 0,
             snaplen: 0,
             resolution: 6,
             offset: 0,
@@ -163,16 +166,11 @@ impl Reader {
         self.packets
     }
 
-    /// Whether a file is pcap, which has neither interfaces nor comments.
-    pub fn is_pcap(&self) -> bool {
-        matches!(self.format, Format::Pcap(_))
-    }
-
-    /// Blocks that netdiag has no use for, or does not know.
-    pub fn passed_over(&self) -> u64 {
+    /// Blocks of kinds that netdiag does not know.
+    pub fn unknown(&self) -> u64 {
         match &self.format {
             Format::Pcap(_) => 0,
-            Format::Pcapng(file) => file.passed_over(),
+            Format::Pcapng(file) => file.unknown(),
         }
     }
 

@@ -1,22 +1,28 @@
 //! The files that a dump goes into: made new, never through somebody else's link, one after the other where they
 //! rotate.
+//!
+//! Everything is done below a descriptor of the directory, so that nobody can put another one in its place meanwhile.
 
-use super::writer::Sink;
+use super::writer::{Short, Sink, whole};
 use rustix::{
     fs::{
-        AtFlags, FileType, Mode, OFlags, ResolveFlags, fstat, lstat, openat2, readlink, statat,
-        unlinkat,
+        AtFlags, CWD, FileType, Gid, Mode, OFlags, ResolveFlags, Stat, Uid, fchown, fstat, lstat,
+        openat, openat2, readlink, renameat, statat, unlinkat,
     },
     io::Errno,
     process::geteuid,
 };
 use std::{
     collections::VecDeque,
-    ffi::OsString,
-    fs::File,
-    io::{self, Write as _},
-    os::fd::{AsFd as _, OwnedFd},
+    ffi::{OsStr, OsString},
+    fs::{self, File},
+    io::{self, Seek as _, Write as _},
+    os::{
+        fd::{AsFd as _, BorrowedFd, OwnedFd},
+        unix::ffi::{OsStrExt as _, OsStringExt as _},
+    },
     path::{Component, Path, PathBuf},
+    rc::Rc,
 };
 
 /// Packets are nobody else's business.
@@ -24,6 +30,9 @@ const MODE: Mode = Mode::RUSR.union(Mode::WUSR);
 
 /// A path with more links than this goes round in circles.
 const MOST_LINKS: u32 = 40;
+
+/// A pipe that can be written to takes this much without blocking (`PIPE_BUF`, pipe(7)).
+const PIECE: usize = 4096;
 
 /// When to go on to another file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,6 +43,21 @@ pub struct Rotation {
     pub keep: Option<u32>,
 }
 
+/// How long to wait for the reader of a pipe. The user may want to stop before that.
+pub trait Patience {
+    /// Waits until a file can be written to without blocking.
+    ///
+    /// # Errors
+    /// When the user wants to stop, or the system refuses.
+    fn writable(&self, file: BorrowedFd<'_>) -> io::Result<()>;
+
+    /// Waits a moment.
+    ///
+    /// # Errors
+    /// When the user wants to stop.
+    fn moment(&self) -> io::Result<()>;
+}
+
 /// A dump cannot be made there.
 #[derive(Debug, thiserror::Error)]
 pub enum TargetError {
@@ -41,7 +65,9 @@ pub enum TargetError {
     #[error("{0} is there already: --force overwrites it")]
     Exists(String),
     /// It is a link.
-    #[error("{0} is a symbolic link, and a dump follows none: name the file itself")]
+    #[error(
+        "{0} is a symbolic link, and a dump follows none: name the file itself, or '-' for standard output"
+    )]
     Link(String),
     /// A link on the way to it is somebody else's.
     #[error(
@@ -53,9 +79,15 @@ pub enum TargetError {
         /// The link.
         link: String,
     },
-    /// It is a directory, a socket, or somebody else's pipe.
+    /// It is a directory.
+    #[error("{0} is a directory: name a file in it")]
+    Directory(String),
+    /// It is a socket, a disk, or somebody else's pipe.
     #[error("{0} is neither a file nor a pipe of this user")]
     Kind(String),
+    /// It is no file, and cannot be followed by others.
+    #[error("{0} is no file: --rotate-size needs one")]
+    NoRotation(String),
     /// The system refuses.
     #[error("cannot make {path}: {source}")]
     System {
@@ -70,23 +102,36 @@ pub enum TargetError {
 /// The files of a dump.
 pub struct Files {
     directory: OwnedFd,
+    /// The same without links, to look for the files of an earlier run.
+    resolved: PathBuf,
     shown: PathBuf,
     name: OsString,
     force: bool,
     rotation: Option<Rotation>,
+    patience: Rc<dyn Patience>,
+    owner: Option<(Uid, Gid)>,
     number: u32,
     made: VecDeque<OsString>,
     /// The first one: made at once, so that a refusal comes before anything else happens.
-    first: Option<(String, DumpFile)>,
+    first: Option<Made>,
+}
+
+/// A file that is made, and not yet used.
+struct Made {
+    shown: String,
+    file: DumpFile,
+    /// The name that it has until it is used: what has the right name already is overwritten then and not before.
+    temporary: Option<OsString>,
+    name: OsString,
+    /// Whether it is new, and no device or pipe.
+    new: bool,
 }
 
 impl Drop for Files {
     fn drop(&mut self) {
         // Nothing was written: no empty file stays behind.
-        if let Some((name, file)) = self.first.take()
-            && file.made
-            && let Some(name) = Path::new(&name).file_name()
-        {
+        if let Some(made) = self.first.take().filter(|made| made.new) {
+            let name = made.temporary.as_ref().unwrap_or(&made.name);
             let _ = unlinkat(&self.directory, name, AtFlags::empty());
         }
     }
@@ -101,40 +146,68 @@ impl Files {
         path: &Path,
         force: bool,
         rotation: Option<Rotation>,
+        patience: Rc<dyn Patience>,
     ) -> Result<Self, TargetError> {
         let shown = path.display().to_string();
         let system = |source: io::Error| TargetError::System {
             path: shown.clone(),
             source,
         };
-        let name = path
-            .file_name()
-            .ok_or_else(|| TargetError::Kind(shown.clone()))?;
+        let name = match path.file_name() {
+            Some(name) if !path.as_os_str().as_bytes().ends_with(b"/") => name,
+            _ => return Err(TargetError::Directory(shown)),
+        };
         let parent = match path.parent() {
             Some(parent) if !parent.as_os_str().is_empty() => parent,
             _ => Path::new("."),
         };
-        let parent = resolve(parent, &shown)?;
-        let directory = openat2(
-            rustix::fs::CWD,
-            &parent,
-            OFlags::DIRECTORY | OFlags::PATH | OFlags::CLOEXEC,
-            Mode::empty(),
-            ResolveFlags::NO_SYMLINKS,
-        )
-        .map_err(|error| system(error.into()))?;
+        let resolved = resolve(parent, &shown)?;
+        let flags = OFlags::DIRECTORY | OFlags::PATH | OFlags::CLOEXEC;
+        let links = ResolveFlags::NO_SYMLINKS;
+        let directory = openat2(CWD, &resolved, flags, Mode::empty(), links)
+            .map_err(|error| system(error.into()))?;
         let mut files = Self {
             directory,
+            resolved,
             shown: path.to_path_buf(),
             name: name.to_owned(),
             force,
             rotation,
+            patience,
+            owner: sudo_user(),
             number: 0,
             made: VecDeque::new(),
             first: None,
         };
+        if rotation.is_some() {
+            files.check_rotation()?;
+        }
         files.first = Some(files.make()?);
         Ok(files)
+    }
+
+    /// Nothing of an earlier run may be in the way when the run is well on: it would be refused then.
+    fn check_rotation(&self) -> Result<(), TargetError> {
+        let there = statat(&self.directory, &self.name, AtFlags::SYMLINK_NOFOLLOW);
+        if there.is_ok_and(|stat| !is_regular(&stat)) {
+            return Err(TargetError::NoRotation(self.name()));
+        }
+        match self.earlier().first() {
+            Some(name) if !self.force => Err(TargetError::Exists(self.shown_as(name))),
+            _ => Ok(()),
+        }
+    }
+
+    /// Files that have the names of pieces.
+    fn earlier(&self) -> Vec<OsString> {
+        let Ok(entries) = fs::read_dir(&self.resolved) else {
+            // What cannot be listed is refused when its turn comes.
+            return Vec::new();
+        };
+        let names = entries.filter_map(|entry| Some(entry.ok()?.file_name()));
+        let mut names: Vec<_> = names.filter(|name| is_piece(&self.name, name)).collect();
+        names.sort();
+        names
     }
 
     /// From which size on there is to be another file.
@@ -142,32 +215,41 @@ impl Files {
         self.rotation.map(|rotation| rotation.most_bytes)
     }
 
+    /// How many files stay.
+    pub(super) fn keep(&self) -> Option<u32> {
+        self.rotation?.keep
+    }
+
     /// The name that the user gave.
     pub(super) fn name(&self) -> String {
         self.shown.display().to_string()
     }
 
+    fn shown_as(&self, name: &OsStr) -> String {
+        self.shown.with_file_name(name).display().to_string()
+    }
+
     /// The next file, and its name.
     pub(super) fn next(&mut self) -> io::Result<(String, Box<dyn Sink>)> {
-        let (name, file) = match self.first.take() {
-            Some(first) => first,
+        let made = match self.first.take() {
+            Some(first) => {
+                // Wanted overwritten, with all its pieces.
+                for name in self.rotation.map(|_| self.earlier()).unwrap_or_default() {
+                    if name != first.name {
+                        let _ = unlinkat(&self.directory, &name, AtFlags::empty());
+                    }
+                }
+                first
+            }
             None => self
                 .make()
                 .map_err(|error| io::Error::other(error.to_string()))?,
         };
-        Ok((name, Box::new(file)))
-    }
-
-    fn make(&mut self) -> Result<(String, DumpFile), TargetError> {
-        self.number += 1;
-        let name = match self.rotation {
-            Some(_) => numbered(&self.name, self.number),
-            None => self.name.clone(),
-        };
-        let shown = self.shown.with_file_name(&name).display().to_string();
-        let (file, made) = self.create_file(&name, &shown)?;
-        if let Some(keep) = self.rotation.and_then(|rotation| rotation.keep) {
-            self.made.push_back(name);
+        if let Some(temporary) = &made.temporary {
+            renameat(&self.directory, temporary, &self.directory, &made.name)?;
+        }
+        if let Some(keep) = self.keep() {
+            self.made.push_back(made.name);
             while self.made.len() > usize::try_from(keep).unwrap_or(usize::MAX) {
                 if let Some(oldest) = self.made.pop_front() {
                     // Gone already is as good.
@@ -175,64 +257,136 @@ impl Files {
                 }
             }
         }
-        Ok((
-            shown,
-            DumpFile {
-                file,
-                length: 0,
-                made,
-            },
-        ))
+        Ok((made.shown, Box::new(made.file)))
     }
 
-    /// Opens the file, and tells whether it is new.
-    fn create_file(&self, name: &OsString, shown: &str) -> Result<(File, bool), TargetError> {
+    fn make(&mut self) -> Result<Made, TargetError> {
+        self.number += 1;
+        let name = match self.rotation {
+            Some(_) => numbered(&self.name, self.number),
+            None => self.name.clone(),
+        };
+        let shown = self.shown_as(&name);
         let system = |error: Errno| TargetError::System {
-            path: shown.to_owned(),
+            path: shown.clone(),
             source: error.into(),
         };
-        let create = || self.open(name, OFlags::CREATE | OFlags::EXCL);
-        let existing = || {
-            let file = self.open(name, OFlags::empty()).map_err(system)?;
-            Ok((file, false))
+        let made = |file: File, temporary: Option<OsString>, new: bool| Made {
+            shown: shown.clone(),
+            file: DumpFile::new(file, Rc::clone(&self.patience)),
+            temporary,
+            name: name.clone(),
+            new,
         };
-        match create() {
-            Ok(file) => return Ok((file, true)),
+        match self.create_file(&name) {
+            Ok(file) => return Ok(made(file, None, true)),
             Err(Errno::EXIST) => {}
             Err(error) => return Err(system(error)),
         }
-        let stat = statat(&self.directory, name, AtFlags::SYMLINK_NOFOLLOW).map_err(system)?;
+        let stat = statat(&self.directory, &name, AtFlags::SYMLINK_NOFOLLOW).map_err(system)?;
         match FileType::from_raw_mode(stat.st_mode) {
-            FileType::Symlink => Err(TargetError::Link(shown.to_owned())),
-            FileType::RegularFile if !self.force => Err(TargetError::Exists(shown.to_owned())),
+            FileType::Symlink => Err(TargetError::Link(shown)),
+            FileType::Directory => Err(TargetError::Directory(shown)),
+            FileType::RegularFile if !self.force => Err(TargetError::Exists(shown)),
             FileType::RegularFile => {
                 // Made anew and not emptied: it may have another name elsewhere.
-                unlinkat(&self.directory, name, AtFlags::empty()).map_err(system)?;
-                create().map(|file| (file, true)).map_err(system)
+                let mut temporary = OsString::from(".");
+                temporary.push(&name);
+                temporary.push(format!(".{}", std::process::id()));
+                let file = self.create_file(&temporary).map_err(system)?;
+                Ok(made(file, Some(temporary), true))
             }
-            FileType::CharacterDevice => existing(),
-            // Somebody else's pipe would be handed the packets.
-            FileType::Fifo if stat.st_uid == geteuid().as_raw() => existing(),
-            _ => Err(TargetError::Kind(shown.to_owned())),
+            FileType::CharacterDevice | FileType::Fifo => {
+                let file = self.open_existing(&name, &shown)?;
+                Ok(made(file, None, false))
+            }
+            _ => Err(TargetError::Kind(shown)),
         }
     }
 
-    fn open(&self, name: &OsString, more: OFlags) -> Result<File, Errno> {
-        let flags = OFlags::WRONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC | more;
-        rustix::fs::openat(&self.directory, name, flags, MODE).map(File::from)
+    fn create_file(&self, name: &OsStr) -> Result<File, Errno> {
+        let flags = OFlags::WRONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let flags = flags | OFlags::CREATE | OFlags::EXCL;
+        let file = File::from(openat(&self.directory, name, flags, MODE)?);
+        if let Some((user, group)) = self.owner {
+            // Where that is refused, root keeps it.
+            let _ = fchown(&file, Some(user), Some(group));
+        }
+        Ok(file)
+    }
+
+    /// A device or a pipe. What was opened is looked at, and not what had the name before.
+    fn open_existing(&self, name: &OsStr, shown: &str) -> Result<File, TargetError> {
+        let system = |source: io::Error| TargetError::System {
+            path: shown.to_owned(),
+            source,
+        };
+        let flags = OFlags::WRONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::NONBLOCK;
+        let file = loop {
+            match openat(&self.directory, name, flags, Mode::empty()) {
+                // Nobody reads from it yet.
+                Err(Errno::NXIO) => self.patience.moment().map_err(system)?,
+                opened => break opened.map_err(|error| system(error.into()))?,
+            }
+        };
+        let stat = fstat(&file).map_err(|error| system(error.into()))?;
+        match FileType::from_raw_mode(stat.st_mode) {
+            FileType::CharacterDevice => Ok(File::from(file)),
+            // Somebody else's pipe would be handed the packets.
+            FileType::Fifo if stat.st_uid == geteuid().as_raw() => Ok(File::from(file)),
+            _ => Err(TargetError::Kind(shown.to_owned())),
+        }
     }
 }
 
-/// `drops.pcapng` as `drops_00001.pcapng`.
-fn numbered(name: &OsString, number: u32) -> OsString {
-    let path = Path::new(name);
-    let mut numbered = path.file_stem().unwrap_or(name).to_owned();
-    numbered.push(format!("_{number:05}"));
-    if let Some(extension) = path.extension() {
-        numbered.push(".");
-        numbered.push(extension);
+/// Whom root works for: under sudo a dump is to be the user's, who wants to read it.
+fn sudo_user() -> Option<(Uid, Gid)> {
+    if !geteuid().is_root() {
+        return None;
     }
+    let number = |name| std::env::var(name).ok()?.parse::<u32>().ok();
+    let (user, group) = (number("SUDO_UID")?, number("SUDO_GID")?);
+    // -1 says "leave it" to the kernel.
+    let known = user != u32::MAX && group != u32::MAX;
+    known.then(|| (Uid::from_raw(user), Gid::from_raw(group)))
+}
+
+fn is_regular(stat: &Stat) -> bool {
+    FileType::from_raw_mode(stat.st_mode).is_file()
+}
+
+/// How many digits tell pieces apart.
+const DIGITS: usize = 5;
+
+/// `drops.pcapng` as `drops_00001.pcapng`.
+fn numbered(name: &OsStr, number: u32) -> OsString {
+    let (stem, extension) = halves(name);
+    let mut numbered = stem.to_owned();
+    numbered.push(format!("_{number:0DIGITS$}"));
+    numbered.push(extension);
     numbered
+}
+
+/// Whether a name is one of [`numbered`]'s.
+fn is_piece(name: &OsStr, other: &OsStr) -> bool {
+    let (stem, extension) = halves(name);
+    let number = other
+        .as_bytes()
+        .strip_prefix(stem.as_bytes())
+        .and_then(|rest| rest.strip_prefix(b"_"))
+        .and_then(|rest| rest.strip_suffix(extension.as_bytes()));
+    number.is_some_and(|digits| digits.len() >= DIGITS && digits.iter().all(u8::is_ascii_digit))
+}
+
+/// A name up to its extension, and the extension with its dot.
+fn halves(name: &OsStr) -> (&OsStr, OsString) {
+    let path = Path::new(name);
+    let mut extension = OsString::new();
+    if let Some(text) = path.extension() {
+        extension.push(".");
+        extension.push(text);
+    }
+    (path.file_stem().unwrap_or(name), extension)
 }
 
 /// A directory without symbolic links in its path. A link that somebody else put where everybody may write is refused,
@@ -273,7 +427,7 @@ fn resolve(directory: &Path, dump: &str) -> Result<PathBuf, TargetError> {
             return Err(system(Errno::LOOP));
         }
         let target = readlink(&next, Vec::new()).map_err(system)?;
-        let target = PathBuf::from(OsString::from(target.to_string_lossy().into_owned()));
+        let target = PathBuf::from(OsString::from_vec(target.into_bytes()));
         if target.is_absolute() {
             resolved = PathBuf::from("/");
         }
@@ -294,29 +448,88 @@ fn parts(path: &Path) -> VecDeque<OsString> {
         .collect()
 }
 
-/// A dump on a disk, or a device or pipe that the user named.
+/// What is open already, such as standard output.
+#[must_use]
+pub fn stream(file: File, patience: Rc<dyn Patience>) -> Box<dyn Sink> {
+    Box::new(DumpFile::new(file, patience))
+}
+
+/// A dump on a disk, or a device or pipe.
 struct DumpFile {
     file: File,
-    /// Up to here it has whole blocks.
-    length: u64,
-    /// Whether it is new, and no device or pipe.
-    made: bool,
+    /// Up to here a regular file has whole blocks; `None` for others.
+    length: Option<u64>,
+    patience: Rc<dyn Patience>,
+}
+
+impl DumpFile {
+    fn new(mut file: File, patience: Rc<dyn Patience>) -> Self {
+        let regular = fstat(file.as_fd()).is_ok_and(|stat| is_regular(&stat));
+        // Standard output may be a file that has something already.
+        let length = regular.then(|| file.stream_position().unwrap_or(0));
+        Self {
+            file,
+            length,
+            patience,
+        }
+    }
+
+    /// Writes one piece; tells how much of it went out.
+    fn piece(&mut self, piece: &[u8]) -> (usize, io::Result<()>) {
+        let mut done = 0;
+        while let Some(rest) = piece.get(done..).filter(|rest| !rest.is_empty()) {
+            if self.length.is_none()
+                && let Err(error) = self.patience.writable(self.file.as_fd())
+            {
+                return (done, Err(error));
+            }
+            match self.file.write(rest) {
+                Ok(0) => return (done, Err(io::ErrorKind::WriteZero.into())),
+                Ok(written) => done += written,
+                Err(error)
+                    if matches!(
+                        error.kind(),
+                        io::ErrorKind::Interrupted | io::ErrorKind::WouldBlock
+                    ) => {}
+                Err(error) => return (done, Err(error)),
+            }
+        }
+        (done, Ok(()))
+    }
 }
 
 impl Sink for DumpFile {
-    fn write(&mut self, blocks: &[u8]) -> io::Result<()> {
-        if let Err(error) = self.file.write_all(blocks) {
-            // A part of a block would make the file damaged. A pipe cannot be cut, and its reader has seen it.
-            let _ = self.file.set_len(self.length);
-            return Err(error);
+    fn write(&mut self, blocks: &[u8]) -> Result<(), Short> {
+        let size = if self.length.is_some() {
+            blocks.len().max(1)
+        } else {
+            PIECE
+        };
+        let mut done = 0;
+        for piece in blocks.chunks(size) {
+            let (written, result) = self.piece(piece);
+            done += written;
+            if let Err(source) = result {
+                let (bytes, packets) = whole(blocks, done);
+                if let Some(length) = self.length {
+                    // A part of a block would make the file damaged. A pipe cannot be cut, and its reader has seen it.
+                    let _ = self.file.set_len(length + bytes);
+                }
+                return Err(Short {
+                    bytes,
+                    packets,
+                    source,
+                });
+            }
         }
-        self.length += u64::try_from(blocks.len()).unwrap_or(0);
+        if let Some(length) = &mut self.length {
+            *length += u64::try_from(blocks.len()).unwrap_or(0);
+        }
         Ok(())
     }
 
     fn close(&mut self) -> io::Result<()> {
-        let stat = fstat(self.file.as_fd())?;
-        if FileType::from_raw_mode(stat.st_mode).is_file() {
+        if self.length.is_some() {
             self.file.sync_data()?;
         }
         Ok(())
@@ -326,15 +539,37 @@ impl Sink for DumpFile {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::{
-        fs,
-        os::unix::fs::{PermissionsExt as _, symlink},
-    };
+    use std::os::unix::fs::{PermissionsExt as _, symlink};
+
+    struct Never;
+
+    impl Patience for Never {
+        fn writable(&self, _file: BorrowedFd<'_>) -> io::Result<()> {
+            Ok(())
+        }
+
+        fn moment(&self) -> io::Result<()> {
+            Err(io::ErrorKind::Interrupted.into())
+        }
+    }
+
+    fn create(path: &Path, force: bool, rotation: Option<Rotation>) -> Result<Files, TargetError> {
+        Files::create(path, force, rotation, Rc::new(Never))
+    }
 
     fn write(path: &Path, force: bool) -> Result<(), TargetError> {
-        let mut files = Files::create(path, force, None)?;
+        let mut files = create(path, force, None)?;
         files.next().unwrap().1.write(b"new").unwrap();
         Ok(())
+    }
+
+    fn names(directory: &Path) -> Vec<String> {
+        let mut names: Vec<_> = fs::read_dir(directory)
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+            .collect();
+        names.sort();
+        names
     }
 
     #[test]
@@ -354,6 +589,19 @@ mod tests {
         write(&path, true).unwrap();
         assert_eq!(fs::read(&path).unwrap(), b"new");
         assert_eq!(fs::read(&other_name).unwrap(), b"old");
+        assert_eq!(names(directory.path()), ["a.pcapng", "b.pcapng"]);
+    }
+
+    #[test]
+    fn what_is_never_written_changes_nothing() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("a.pcapng");
+        drop(create(&path, false, None).unwrap());
+        assert!(names(directory.path()).is_empty());
+        fs::write(&path, "old").unwrap();
+        drop(create(&path, true, None).unwrap());
+        assert_eq!(fs::read(&path).unwrap(), b"old");
+        assert_eq!(names(directory.path()), ["a.pcapng"]);
     }
 
     #[test]
@@ -397,33 +645,63 @@ mod tests {
     #[test]
     fn what_is_no_file_is_refused_or_written_to() {
         let directory = tempfile::tempdir().unwrap();
+        let path = directory.path();
+        assert!(matches!(write(path, true), Err(TargetError::Directory(_))));
         assert!(matches!(
-            write(directory.path(), true),
-            Err(TargetError::Kind(_))
+            write(&path.join("new/"), true),
+            Err(TargetError::Directory(_))
         ));
         write(Path::new("/dev/null"), false).unwrap();
         assert!(write(Path::new("/"), false).is_err());
-        assert!(write(&directory.path().join("no/such/file"), false).is_err());
+        assert!(write(&path.join("no/such/file"), false).is_err());
+        let rotation = Some(Rotation {
+            most_bytes: 1,
+            keep: None,
+        });
+        let refused = create(Path::new("/dev/null"), false, rotation);
+        assert!(matches!(refused, Err(TargetError::NoRotation(_))));
+        // A pipe that nobody reads from is waited for, as long as the user has patience.
+        let pipe = path.join("pipe");
+        let kind = FileType::Fifo;
+        rustix::fs::mknodat(CWD, &pipe, kind, MODE, 0).unwrap();
+        assert!(matches!(
+            write(&pipe, false),
+            Err(TargetError::System { .. })
+        ));
     }
 
     #[test]
-    fn rotation_keeps_the_newest() {
+    fn rotation_keeps_the_newest_and_clears_what_an_earlier_run_left() {
         let directory = tempfile::tempdir().unwrap();
-        let rotation = Rotation {
+        let rotation = Some(Rotation {
             most_bytes: 1,
             keep: Some(2),
-        };
+        });
         let path = directory.path().join("d.pcapng");
-        let mut files = Files::create(&path, false, Some(rotation)).unwrap();
-        for number in 1..=4 {
-            let (name, _) = files.next().unwrap();
-            assert!(name.ends_with(&format!("d_0000{number}.pcapng")), "{name}");
+        let run = |force| {
+            let mut files = create(&path, force, rotation)?;
+            for number in 1..=4 {
+                let (name, _) = files.next().unwrap();
+                assert!(name.ends_with(&format!("d_0000{number}.pcapng")), "{name}");
+            }
+            Ok(())
+        };
+        run(false).unwrap();
+        assert_eq!(
+            names(directory.path()),
+            ["d_00003.pcapng", "d_00004.pcapng"]
+        );
+        assert!(matches!(run(false), Err(TargetError::Exists(_))));
+        for other in ["d_00009.pcapng", "d_0009.pcapng", "other_00001.pcapng"] {
+            fs::write(directory.path().join(other), "old").unwrap();
         }
-        let mut left: Vec<_> = fs::read_dir(directory.path())
-            .unwrap()
-            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
-            .collect();
-        left.sort();
-        assert_eq!(left, ["d_00003.pcapng", "d_00004.pcapng"]);
+        run(true).unwrap();
+        let left = [
+            "d_00003.pcapng",
+            "d_00004.pcapng",
+            "d_0009.pcapng",
+            "other_00001.pcapng",
+        ];
+        assert_eq!(names(directory.path()), left);
     }
 }

@@ -4,20 +4,27 @@
 
 use super::{
     link::SLL2_LEN,
-    note::{EndNote, RunNote},
+    note::{EndNote, RunNote, escape},
     target::Files,
 };
 use pcap_parser::{
     BOM_MAGIC, Block, EnhancedPacketBlock, InterfaceDescriptionBlock, InterfaceStatisticsBlock,
     Linktype, OptionCode, PcapNGOption, SectionHeaderBlock, ToVec as _,
 };
-use std::{borrow::Cow, collections::HashMap, io};
+use std::{
+    borrow::Cow,
+    collections::{HashMap, VecDeque},
+    fmt, io,
+};
 
 /// Blocks are handed over when so many bytes have come together.
 const BUFFER: usize = 64 * 1024;
 
 /// After so many interfaces a new section starts: a host may make devices for ever, and memory stays bounded.
 const MOST_INTERFACES: usize = 1 << 14;
+
+/// Comments of one block, in bytes together: readers, netdiag's included, take no endless ones.
+const MOST_COMMENTS: usize = 1_000_000;
 
 /// The longest value of an option; it has 16 bits for its length.
 const LONGEST: usize = 60_000;
@@ -30,8 +37,8 @@ pub trait Sink {
     /// Takes whole blocks.
     ///
     /// # Errors
-    /// The operating system's; then none of these blocks counts as saved.
-    fn write(&mut self, blocks: &[u8]) -> io::Result<()>;
+    /// The operating system's, with how much of the blocks went out whole.
+    fn write(&mut self, blocks: &[u8]) -> Result<(), Short>;
 
     /// Makes sure that what was written stays.
     ///
@@ -40,19 +47,95 @@ pub trait Sink {
     fn close(&mut self) -> io::Result<()>;
 }
 
+/// Blocks went out in part.
+#[derive(Debug)]
+pub struct Short {
+    /// Length of those that went out whole, in bytes.
+    pub bytes: u64,
+    /// How many packets are in these.
+    pub packets: u64,
+    /// Why not all of them did.
+    pub source: io::Error,
+}
+
+/// How many bytes and packets of `blocks` are in blocks that end within the first `written` bytes.
+pub(super) fn whole(blocks: &[u8], written: usize) -> (u64, u64) {
+    const ENHANCED_PACKET: [u8; 4] = 6u32.to_le_bytes();
+    let (mut bytes, mut packets) = (0, 0);
+    let mut rest = blocks.get(..written).unwrap_or(blocks);
+    while let Some((kind, tail)) = rest.split_first_chunk::<4>()
+        && let Some(length) = tail.first_chunk::<4>()
+        && let Ok(length) = usize::try_from(u32::from_le_bytes(*length))
+        && let Some(next) = rest.get(length.max(1)..)
+    {
+        bytes += u64::try_from(length).unwrap_or(0);
+        packets += u64::from(*kind == ENHANCED_PACKET);
+        rest = next;
+    }
+    (bytes, packets)
+}
+
 /// A dump could not be written.
 #[derive(Debug, thiserror::Error)]
-#[error("cannot write {name}: {source}; {packets} packets ({bytes} bytes) are saved whole")]
+#[error("cannot write {name}: {source}; whole is what was {saved}")]
 pub struct DumpError {
     /// The file.
     pub name: String,
-    /// How many packets were saved before.
-    pub packets: u64,
-    /// How many bytes.
-    pub bytes: u64,
+    /// What was saved before.
+    pub saved: Saved,
     /// Why.
     #[source]
     pub source: io::Error,
+}
+
+/// What a dump holds.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Saved {
+    /// Packets that are there.
+    pub packets: u64,
+    /// Bytes that are there.
+    pub bytes: u64,
+    /// The first file that is there.
+    pub first: String,
+    /// The last one.
+    pub last: String,
+    /// How many files are there.
+    pub files: usize,
+    /// Packets that went with older files.
+    pub gone_packets: u64,
+    /// How many files that were.
+    pub gone_files: u64,
+}
+
+impl fmt::Display for Saved {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "saved: {} packets ({} bytes)", self.packets, self.bytes)?;
+        match self.files {
+            0 => {}
+            1 => write!(f, " in {}", self.last)?,
+            files => write!(f, " in {files} files, {} to {}", self.first, self.last)?,
+        }
+        if self.gone_files > 0 {
+            let Self {
+                gone_packets,
+                gone_files,
+                ..
+            } = self;
+            write!(
+                f,
+                "; {gone_packets} packets went with {gone_files} older files"
+            )?;
+        }
+        Ok(())
+    }
+}
+
+/// What is in one file.
+#[derive(Debug, Default)]
+struct Piece {
+    name: String,
+    packets: u64,
+    bytes: u64,
 }
 
 /// What makes an interface another one.
@@ -88,9 +171,9 @@ pub struct Outgoing<'a> {
 /// Where a dump goes.
 pub enum Destination {
     /// Files, one after the other where they rotate.
-    Files(Files),
+    Files(Box<Files>),
     /// One stream, with a name for messages.
-    Stream(Box<dyn Sink>, &'static str),
+    Stream(Box<dyn Sink>, String),
 }
 
 /// What a section says about where it comes from.
@@ -119,11 +202,11 @@ pub struct Writer {
     /// Packets of each interface of the section.
     counts: Vec<u64>,
     last_time: u64,
-    /// Bytes of the file that were handed over.
-    file_bytes: u64,
     buffered_packets: u64,
-    saved_packets: u64,
-    saved_bytes: u64,
+    /// The files that are there; the last one is being written.
+    pieces: VecDeque<Piece>,
+    gone_packets: u64,
+    gone_files: u64,
 }
 
 impl Writer {
@@ -141,10 +224,10 @@ impl Writer {
             interfaces: HashMap::new(),
             counts: Vec::new(),
             last_time: 0,
-            file_bytes: 0,
             buffered_packets: 0,
-            saved_packets: 0,
-            saved_bytes: 0,
+            pieces: VecDeque::new(),
+            gone_packets: 0,
+            gone_files: 0,
         }
     }
 
@@ -154,9 +237,18 @@ impl Writer {
         snaplen.saturating_add(u32::try_from(SLL2_LEN).unwrap_or(0))
     }
 
-    /// The name of the file that is being written, packets saved and bytes saved.
-    pub fn saved(&self) -> (&str, u64, u64) {
-        (&self.name, self.saved_packets, self.saved_bytes)
+    /// What is saved so far.
+    pub fn saved(&self) -> Saved {
+        let name = |piece: Option<&Piece>| piece.map(|piece| piece.name.clone());
+        Saved {
+            packets: self.pieces.iter().map(|piece| piece.packets).sum(),
+            bytes: self.pieces.iter().map(|piece| piece.bytes).sum(),
+            first: name(self.pieces.front()).unwrap_or_default(),
+            last: name(self.pieces.back()).unwrap_or_default(),
+            files: self.pieces.len(),
+            gone_packets: self.gone_packets,
+            gone_files: self.gone_files,
+        }
     }
 
     /// Whether it will go on to other files.
@@ -181,7 +273,6 @@ impl Writer {
     }
 
     fn open(&mut self) -> Result<(), DumpError> {
-        self.file_bytes = 0;
         match &mut self.destination {
             Destination::Files(files) => match files.next() {
                 Ok((name, sink)) => {
@@ -193,7 +284,22 @@ impl Writer {
                     return Err(self.error(source));
                 }
             },
-            Destination::Stream(_, name) => self.name = (*name).to_owned(),
+            Destination::Stream(_, name) => self.name.clone_from(name),
+        }
+        let keep = match &self.destination {
+            Destination::Files(files) => files.keep(),
+            Destination::Stream(..) => None,
+        };
+        self.pieces.push_back(Piece {
+            name: self.name.clone(),
+            ..Piece::default()
+        });
+        while keep.is_some_and(|keep| self.pieces.len() > usize::try_from(keep).unwrap_or(1)) {
+            let Some(gone) = self.pieces.pop_front() else {
+                break;
+            };
+            self.gone_packets += gone.packets;
+            self.gone_files += 1;
         }
         Ok(())
     }
@@ -217,7 +323,7 @@ impl Writer {
             None => self.origin.application.clone(),
         };
         options.push(text(4, &application));
-        let command = format!("Command-Line: {}", self.origin.command_line);
+        let command = format!("Command-Line: {}", escape(&self.origin.command_line));
         options.push(text(1, &command));
         let run = self.run.as_ref().map(RunNote::comments).unwrap_or_default();
         options.extend(run.iter().map(|comment| text(1, comment)));
@@ -250,7 +356,11 @@ impl Writer {
             options.push(option(2, &flags.to_le_bytes()));
         }
         let (ts_high, ts_low) = halves(time);
-        let captured = u32::try_from(packet.data.len()).unwrap_or(u32::MAX);
+        // What libpcap would refuse: more than the interface says.
+        let most = usize::try_from(self.snaplen).unwrap_or(usize::MAX);
+        let data = packet.data.get(..most).unwrap_or(packet.data);
+        let len = packet.len.max(packet.data.len());
+        let captured = u32::try_from(data.len()).unwrap_or(u32::MAX);
         let block = EnhancedPacketBlock {
             block_type: 0,
             block_len1: 0,
@@ -258,8 +368,8 @@ impl Writer {
             ts_high,
             ts_low,
             caplen: captured,
-            origlen: u32::try_from(packet.len).unwrap_or(u32::MAX).max(captured),
-            data: packet.data,
+            origlen: u32::try_from(len).unwrap_or(u32::MAX),
+            data,
             options,
             block_len2: 0,
         };
@@ -278,10 +388,11 @@ impl Writer {
     /// Goes on to the next file or section where this one has enough.
     fn make_room(&mut self) -> Result<(), DumpError> {
         let buffered = u64::try_from(self.buffer.len()).unwrap_or(u64::MAX);
+        let written = self.pieces.back().map_or(0, |piece| piece.bytes);
         let full = match &self.destination {
             Destination::Files(files) => files
                 .most_bytes()
-                .is_some_and(|most| self.file_bytes + buffered >= most && !self.counts.is_empty()),
+                .is_some_and(|most| written + buffered >= most && !self.counts.is_empty()),
             Destination::Stream(..) => false,
         };
         if full {
@@ -347,10 +458,16 @@ impl Writer {
         let single = self.counts.len() == 1;
         let (ts_high, ts_low) = halves(self.last_time);
         for (id, count) in self.counts.iter().enumerate() {
-            let comments = match end {
+            let mut comments = match end {
                 Some(end) if id == 0 => end.comments(),
                 _ => Vec::new(),
             };
+            // A host with thousands of namespaces has more counters than a block is read of.
+            let mut room = MOST_COMMENTS;
+            comments.retain(|comment| {
+                room = room.saturating_sub(comment.len() + 8);
+                room > 0
+            });
             let mut options: Vec<_> = comments.iter().map(|comment| text(1, comment)).collect();
             // isb_ifrecv, isb_filteraccept and isb_osdrop are known of the whole run only.
             if let (true, Some(end)) = (single, end) {
@@ -396,15 +513,18 @@ impl Writer {
             (None, Destination::Stream(sink, _)) => sink.write(&self.buffer),
             (None, Destination::Files(_)) => Ok(()),
         };
-        if let Err(source) = written {
-            return Err(self.error(source));
-        }
+        let packets = std::mem::take(&mut self.buffered_packets);
         let bytes = u64::try_from(self.buffer.len()).unwrap_or(u64::MAX);
-        self.file_bytes += bytes;
-        self.saved_bytes += bytes;
-        self.saved_packets += std::mem::take(&mut self.buffered_packets);
         self.buffer.clear();
-        Ok(())
+        let (bytes, packets, failed) = match written {
+            Ok(()) => (bytes, packets, None),
+            Err(short) => (short.bytes, short.packets, Some(short.source)),
+        };
+        if let Some(piece) = self.pieces.back_mut() {
+            piece.bytes += bytes;
+            piece.packets += packets;
+        }
+        failed.map_or(Ok(()), |source| Err(self.error(source)))
     }
 
     /// Hands over what is there, and makes sure that it stays.
@@ -424,8 +544,7 @@ impl Writer {
     fn error(&self, source: io::Error) -> DumpError {
         DumpError {
             name: self.name.clone(),
-            packets: self.saved_packets,
-            bytes: self.saved_bytes,
+            saved: self.saved(),
             source,
         }
     }

@@ -1,7 +1,7 @@
 //! `netdiag drops`: dropped packets, malformed headers included, live.
 
 use super::{
-    dump,
+    dump::{self, Capture},
     observe::{self, Request},
 };
 use crate::{
@@ -14,6 +14,7 @@ use crate::{
         hook::Hook,
         netns::{self, Netns},
         session::{self, Config},
+        stop::Stop,
     },
     render::{Diagnostics, Output, Style},
 };
@@ -70,7 +71,12 @@ pub(super) fn run(
         (false, true) => Style::Each,
         (false, false) => Style::Groups,
     };
-    let mut sinks = dump::sinks(&args.dump, style, args.snaplen, output, diagnostics)?;
+    let stop = Stop::register().context("cannot catch signals")?;
+    let capture = Capture {
+        snaplen: args.snaplen,
+        live: true,
+    };
+    let mut sinks = dump::sinks(&args.dump, style, capture, &output, diagnostics, &stop)?;
     let report = observe::run(
         &request,
         btf,

@@ -1,14 +1,17 @@
 //! `netdiag lab`: a fault, built in a network namespace of its own, and what netdiag finds.
 
 use super::{
-    dump,
+    dump::{self, Capture},
     observe::{self, Request},
     replay,
 };
 use crate::{
     analysis::filter::PacketFilter,
     cli::{LabAction, LabRunArgs},
-    kernel::session::{self, Config},
+    kernel::{
+        session::{self, Config},
+        stop::Stop,
+    },
     lab::{self, Bench, Injected, LabError, Scenario},
     render::{self, Diagnostics, Output, Style},
 };
@@ -61,13 +64,13 @@ fn run_scenario(
     let bench = match scenario.prepare() {
         Ok(bench) => bench,
         Err(error) if may_replay => {
-            return replay::instead(scenario, &error.into(), style, output, diagnostics);
+            return replay::instead(scenario, &error.into(), style, &output, diagnostics);
         }
         Err(error) => return Err(error.into()),
     };
     match live(args, scenario, bench, style, &output, diagnostics) {
         Err(error) if may_replay && !output.begun() => {
-            replay::instead(scenario, &error, style, output, diagnostics)
+            replay::instead(scenario, &error, style, &output, diagnostics)
         }
         other => other,
     }
@@ -107,13 +110,12 @@ fn live(
     } else {
         scenario.interval
     };
-    let mut sinks = dump::sinks(
-        &args.dump,
-        style,
-        DEFAULT_SNAPLEN,
-        output.clone(),
-        diagnostics,
-    )?;
+    let stop = Stop::register().context("cannot catch signals")?;
+    let capture = Capture {
+        snaplen: DEFAULT_SNAPLEN,
+        live: true,
+    };
+    let mut sinks = dump::sinks(&args.dump, style, capture, output, diagnostics, &stop)?;
     let (finished, until) = oneshot::channel::<()>();
     let (go, wait) = std::sync::mpsc::channel::<()>();
     // Injects when the probes are attached; hands the bench back, because its devices purge their queues when they go.
@@ -122,7 +124,7 @@ fn live(
         let _ = finished.send(());
         (bench, injected)
     });
-    sinks.view.introduce(scenario.name, scenario.story)?;
+    sinks.show(|view| view.introduce(scenario.name, scenario.story));
     let begin = move || {
         let _ = go.send(());
     };
@@ -143,9 +145,7 @@ fn live(
                 "interrupted: of the {sent} packets some were sent when nobody looked any more"
             ));
         } else {
-            sinks
-                .view
-                .injected(injected.packets, report.ledger.reported)?;
+            sinks.show(|view| view.injected(injected.packets, report.ledger.reported));
         }
     }
     sinks.finish(diagnostics)?;

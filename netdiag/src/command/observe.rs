@@ -24,14 +24,13 @@ use crate::{
         reason::Reasons,
         ring::{Ring, Wake},
         session::{Config, Session},
-        stop::Stop,
         symbol::Symbols,
     },
     render::{Diagnostics, HeaderChecks, Probe, Progress, Report, Start, Subject},
 };
 use anyhow::Context;
 use netdiag_common::count as slot;
-use std::{borrow::Cow, future::Future, io, pin::pin, time::Duration};
+use std::{borrow::Cow, future::Future, pin::pin, time::Duration};
 use tokio::{
     signal::unix::{SignalKind, signal},
     time::{Instant, MissedTickBehavior, interval, sleep},
@@ -90,9 +89,6 @@ async fn watch(
     let mut terminate = signal(SignalKind::terminate()).context("cannot catch SIGTERM")?;
     let mut hangup = signal(SignalKind::hangup()).context("cannot catch SIGHUP")?;
 
-    let stop = Stop::register().context("cannot catch signals")?;
-    sinks.guard(&stop);
-
     let mut session = Session::open(&request.config, btf.as_ref())?;
     let has_types = btf.is_some();
     drop(btf);
@@ -146,8 +142,8 @@ async fn watch(
         probes,
         subject: Subject::Drops,
     };
-    sinks.start(&start)?;
-    sinks.waiting()?;
+    sinks.start(&start);
+    sinks.waiting();
     started();
 
     let reasons = session.take_reasons();
@@ -170,8 +166,9 @@ async fn watch(
             _ = tick.tick() => {}
             () = std::future::ready(()), if more => {}
         }
-        more = observer.drain(&mut ring, BATCH)? == BATCH;
-        if observer.sinks.broken() {
+        more = observer.drain(&mut ring, BATCH) == BATCH;
+        // A signal may have come before anyone waited for it here.
+        if observer.sinks.broken() || observer.sinks.stopped() {
             break;
         }
         if observer.full() {
@@ -179,7 +176,7 @@ async fn watch(
             break;
         }
         if !more {
-            observer.progress(&session, began.elapsed())?;
+            observer.progress(&session, began.elapsed());
         }
     }
 
@@ -188,7 +185,7 @@ async fn watch(
     let after = snapshot::take(request.config.netns)?;
     session.detach();
     let duration = began.elapsed();
-    while observer.drain(&mut ring, BATCH)? > 0 {}
+    while observer.drain(&mut ring, BATCH) > 0 {}
     diagnostics.problems(&after.problems);
     let deltas = counter::deltas(&before.counters, &after.counters);
     let (report, sinks) = observer.settle(&session, &deltas, duration, interrupted);
@@ -198,7 +195,7 @@ async fn watch(
             report.ledger
         ));
     }
-    sinks.end(&report)?;
+    sinks.end(&report);
     Ok(report)
 }
 
@@ -244,20 +241,14 @@ impl<'a> Observer<'a> {
     }
 
     /// Handles what waits in the ring, up to `limit` records; tells how many there were.
-    fn drain(&mut self, ring: &mut Ring, limit: usize) -> io::Result<usize> {
-        let mut result = Ok(());
-        let handled = ring.drain(limit, |record| {
-            if result.is_ok() {
-                result = self.record(record);
-            }
-        });
-        result.map(|()| handled)
+    fn drain(&mut self, ring: &mut Ring, limit: usize) -> usize {
+        ring.drain(limit, |record| self.record(record))
     }
 
-    fn record(&mut self, record: &[u8]) -> io::Result<()> {
+    fn record(&mut self, record: &[u8]) {
         let Ok(event) = decode::drop_record(record) else {
             self.unreadable += 1;
-            return Ok(());
+            return;
         };
         let packet = decode::packet(&event.frame, event.vlan, event.no_skb);
         let place = self.symbols.place(event.location);
@@ -286,25 +277,24 @@ impl<'a> Observer<'a> {
             vlan: event.vlan,
             unread: event.no_skb,
             frame: event.frame,
-            link_type: None,
-            comments: &[],
+            source: None,
             packet: &packet,
         };
         let wanted = !self.full() && self.filter.admits(&packet);
-        match self.tally.observe(&seen, wanted) {
-            Outcome::Filtered => Ok(()),
-            Outcome::Reported { finding } => self.sinks.event(&seen, finding),
+        if let Outcome::Reported { finding } = self.tally.observe(&seen, wanted) {
+            self.sinks.event(&seen, finding);
         }
     }
 
-    fn progress(&mut self, session: &Session, elapsed: Duration) -> io::Result<()> {
+    fn progress(&mut self, session: &Session, elapsed: Duration) {
         let totals = session.totals();
         let progress = Progress {
+            subject: Subject::Drops,
             elapsed,
             reported: self.tally.reported,
             lost: totals[slot::DROPS_LOST] + session.missed() + self.unreadable,
         };
-        self.sinks.progress(&progress)
+        self.sinks.progress(&progress);
     }
 
     /// The books, after everything is detached and drained.
@@ -369,6 +359,8 @@ impl<'a> Observer<'a> {
             duration,
             interrupted,
             subject: Subject::Drops,
+            whole: true,
+            captured: 0,
             checks_missed: session.checks_missed(),
             ledger,
             findings: tally

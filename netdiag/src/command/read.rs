@@ -1,7 +1,7 @@
 //! `netdiag read`: capture files through the same analysis as a live run.
 
 use super::{
-    dump,
+    dump::{self, Capture},
     reading::{Reading, Wanted},
 };
 use crate::{
@@ -15,9 +15,9 @@ use anyhow::Context as _;
 use netdiag_common::NetnsId;
 use std::{
     cell::Cell,
-    fs::File,
-    io::{self, Read},
-    os::fd::AsFd as _,
+    fs::{self, File},
+    io::{self, IsTerminal as _, Read},
+    os::{fd::AsFd as _, unix::fs::OpenOptionsExt as _},
     path::Path,
     process::ExitCode,
     rc::Rc,
@@ -47,60 +47,62 @@ pub(super) fn run(
         return Err(UsageError("standard input can be read once".to_owned()).into());
     }
     let stop = Stop::register().context("cannot catch signals")?;
-    // Opened before a dump is made: a wrong name leaves nothing behind.
-    let mut inputs = Vec::new();
+    // A wrong name leaves no dump behind.
     for path in &args.file {
-        inputs.push(Input::open(path, &stop)?);
+        check(path)?;
     }
-    let mut inputs = inputs.into_iter();
-    let Some(first) = inputs.next() else {
+    let mut paths = args.file.iter();
+    let Some(first) = paths.next() else {
         return Ok(ExitCode::SUCCESS);
     };
-    let first = first.reader()?;
-    let progress_wanted =
-        !output.is_terminal() || style == Style::Groups || style == Style::Summary;
-    let mut sinks = dump::sinks(&args.dump, style, SNAPLEN, output, diagnostics)?;
-    sinks.guard(&stop);
+    let first = match Input::open(first, &stop).and_then(Input::reader) {
+        // Nothing came before the user had enough of waiting.
+        Err(_) if stop.is_set() => return Ok(ExitCode::SUCCESS),
+        first => first?,
+    };
+    let with_bar = !output.is_terminal() || matches!(style, Style::Groups | Style::Summary);
+    let capture = Capture {
+        snaplen: SNAPLEN,
+        live: false,
+    };
+    let mut sinks = dump::sinks(&args.dump, style, capture, &output, diagnostics, &stop)?;
     let mut reading = Reading::new(&mut sinks, wanted(args), args.count);
-    let mut failed = None;
+    let mut failures = Vec::new();
     let mut next = Some(Ok(first));
     while let Some(opened) = next {
-        let (name, mut reader, at) = match opened {
-            Ok(opened) => opened,
-            Err(error) => {
-                failed = Some(error);
-                break;
+        match opened {
+            Ok((name, mut reader, position)) => {
+                let progress = position
+                    .filter(|_| with_bar)
+                    .map(|position| FileProgress::new(diagnostics, position));
+                let read = all(&mut reading, &mut reader, progress, &stop);
+                diagnose(&name, &reader, diagnostics);
+                failures.extend(
+                    read.err()
+                        .map(|error| anyhow::Error::new(error).context(name)),
+                );
             }
-        };
-        let progress = at
-            .filter(|_| progress_wanted)
-            .map(|at| FileProgress::new(diagnostics, at));
-        let read = all(&mut reading, &mut reader, progress, &stop);
-        diagnose(&reader, diagnostics);
-        match read {
-            // An interruption looks like an end in the middle.
-            Err(ReadError::Capture(error)) if !stop.is_set() => {
-                failed = Some(anyhow::Error::new(error).context(name));
-                break;
-            }
-            Err(ReadError::Output(error)) => return Err(error.into()),
-            _ if stop.is_set() || reading.full() => break,
-            _ => {}
+            Err(error) => failures.push(error),
         }
-        next = inputs.next().map(Input::reader);
+        if stop.is_set() || reading.over() {
+            // An interruption looks like an end in the middle.
+            failures.clear();
+            break;
+        }
+        next = paths
+            .next()
+            .map(|path| Input::open(path, &stop).and_then(Input::reader));
     }
-    reading.finish(stop.is_set(), diagnostics)?;
+    let cut = stop.is_set() || !failures.is_empty();
+    reading.finish(cut, stop.is_set(), diagnostics);
     sinks.finish(diagnostics)?;
-    match failed {
-        Some(error) => Err(error),
-        None => Ok(ExitCode::SUCCESS),
+    let Some(last) = failures.pop() else {
+        return Ok(ExitCode::SUCCESS);
+    };
+    for failure in failures {
+        diagnostics.error(&failure);
     }
-}
-
-/// Why a file is not read on.
-enum ReadError {
-    Capture(CaptureError),
-    Output(io::Error),
+    Err(last)
 }
 
 /// Reads a file to its end, or to where the user has enough.
@@ -109,20 +111,19 @@ fn all(
     reader: &mut Reader,
     mut progress: Option<FileProgress>,
     stop: &Stop,
-) -> Result<(), ReadError> {
+) -> Result<(), CaptureError> {
     let mut handled = 0u64;
     loop {
         if progress.is_none() && !reader.has_more() {
             // What comes next may take its time; what is there already is for the user to see.
-            reading.idle().map_err(ReadError::Output)?;
+            reading.idle();
         }
         match reader.next() {
             None => return Ok(()),
-            Some(Err(error)) => return Err(ReadError::Capture(error)),
-            Some(Ok(item)) => reading.take(item).map_err(ReadError::Output)?,
+            Some(item) => reading.take(item?),
         }
         handled += 1;
-        if reading.full() || reading.broken() {
+        if reading.over() {
             return Ok(());
         }
         if handled.is_multiple_of(BATCH) {
@@ -136,11 +137,11 @@ fn all(
     }
 }
 
-fn diagnose(reader: &Reader, diagnostics: &Diagnostics) {
-    match reader.passed_over() {
+fn diagnose(name: &str, reader: &Reader, diagnostics: &Diagnostics) {
+    match reader.unknown() {
         0 => {}
-        count => diagnostics.verbose(&format!(
-            "{count} blocks without packets were passed over (name resolution, secrets, what is not known)"
+        count => diagnostics.warn(&format!(
+            "{name}: {count} blocks of a kind that netdiag does not know were passed over"
         )),
     }
 }
@@ -173,6 +174,26 @@ struct Input {
 /// How far a file was read, and how long it is.
 pub(crate) type Position = (Rc<Cell<u64>>, u64);
 
+/// Says early what cannot be read, before anything is waited for.
+fn check(path: &Path) -> anyhow::Result<()> {
+    let name = path.display();
+    if is_stdin(path) {
+        if io::stdin().is_terminal() {
+            return Err(UsageError(
+                "standard input is a terminal: pipe a capture into it, as in `tcpdump -w - | netdiag read -`"
+                    .to_owned(),
+            )
+            .into());
+        }
+        return Ok(());
+    }
+    match fs::metadata(path) {
+        Err(error) => anyhow::bail!("cannot open {name}: {error}"),
+        Ok(meta) if meta.is_dir() => anyhow::bail!("{name} is a directory: name a capture file"),
+        Ok(_) => Ok(()),
+    }
+}
+
 impl Input {
     fn open(path: &Path, stop: &Stop) -> anyhow::Result<Self> {
         let (name, file) = if is_stdin(path) {
@@ -181,16 +202,17 @@ impl Input {
             ("standard input".to_owned(), File::from(file))
         } else {
             let name = path.display().to_string();
-            let file =
-                File::open(path).map_err(|error| anyhow::anyhow!("cannot open {name}: {error}"))?;
+            // A pipe that nobody has opened yet is waited for where the user can stop that.
+            let file = File::options()
+                .read(true)
+                .custom_flags(libc::O_NONBLOCK)
+                .open(path)
+                .map_err(|error| anyhow::anyhow!("cannot open {name}: {error}"))?;
             (name, file)
         };
         let meta = file
             .metadata()
             .map_err(|error| anyhow::anyhow!("cannot read {name}: {error}"))?;
-        if meta.is_dir() {
-            anyhow::bail!("{name} is a directory: name a capture file");
-        }
         Ok(Self {
             name,
             file: Patient::new(file, stop.clone()),

@@ -1,28 +1,23 @@
 //! What a file says, made into the same events and the same report as those of a live run.
 
-use super::sinks::Sinks;
+use super::{ended::Ended, sinks::Sinks};
 use crate::{
     analysis::{
-        counter::{Correlated, CounterKey},
-        event::Event,
+        event::{Event, Source},
         filter::PacketFilter,
-        icmp::{Arrival, Echoes},
         ledger::Ledger,
         tally::{Outcome, Tally},
     },
     capture::{
         Captured, Item,
         link::unpack,
-        note::{DropNote, EndNote, RunNote},
+        note::{DropNote, RunNote},
     },
     decode::{self, Frame, HeaderCheck, Packet},
-    render::{Diagnostics, HeaderChecks, Probe, Progress, Report, Start, Subject},
+    render::{Diagnostics, Probe, Progress, Report, Start, Subject},
 };
 use netdiag_common::NetnsId;
-use std::{
-    io,
-    time::{Duration, Instant},
-};
+use std::time::{Duration, Instant};
 
 /// What the user wants to see of a file; empty ones admit all.
 #[derive(Clone, Debug, Default)]
@@ -52,17 +47,24 @@ pub(super) struct Reading<'a> {
     wanted: Wanted,
     count: Option<u64>,
     tally: Tally,
+    /// What the view was told to expect.
     started: Option<Subject>,
     began: Instant,
-    /// Packets of nobody's run.
+    /// Packets of nobody's run, and those of them without a device.
     captured: u64,
+    nameless: u64,
     /// Drops since a run's end was last told.
     pending: u64,
     /// Drops that no end of a run has told of.
     untold: u64,
     /// Drops that an end told of, and the file does not have.
     missing: u64,
-    ends: Vec<EndNote>,
+    /// Runs whose end is not there.
+    endless: u64,
+    /// Which file of a run was started last.
+    part: u32,
+    disordered: bool,
+    ended: Ended,
     /// The first and the last moment.
     span: Option<(i128, i128)>,
 }
@@ -77,56 +79,68 @@ impl<'a> Reading<'a> {
             started: None,
             began: Instant::now(),
             captured: 0,
+            nameless: 0,
             pending: 0,
             untold: 0,
             missing: 0,
-            ends: Vec::new(),
+            endless: 0,
+            part: 0,
+            disordered: false,
+            ended: Ended::default(),
             span: None,
         }
     }
 
-    /// Whether as many packets were reported as the user wanted.
-    pub(super) fn full(&self) -> bool {
-        self.count.is_some_and(|count| self.tally.reported >= count)
-    }
-
-    /// Whether the dump has failed.
-    pub(super) fn broken(&self) -> bool {
-        self.sinks.broken()
+    /// Whether there is no reason to read on: as many packets were reported as the user wanted, or nobody takes more.
+    pub(super) fn over(&self) -> bool {
+        self.sinks.broken() || self.count.is_some_and(|count| self.tally.reported >= count)
     }
 
     /// Nothing waits at the moment.
-    pub(super) fn idle(&mut self) -> io::Result<()> {
+    pub(super) fn idle(&mut self) {
         self.sinks.progress(&Progress {
+            subject: self.started.unwrap_or_default(),
             elapsed: self.began.elapsed(),
             reported: self.tally.reported,
             lost: 0,
-        })
+        });
     }
 
     /// Takes what a file has next.
-    pub(super) fn take(&mut self, item: Item<'_>) -> io::Result<()> {
+    pub(super) fn take(&mut self, item: Item<'_>) {
         match item {
             Item::Start(run) => self.start(*run),
             Item::Packet(packet) => self.packet(&packet),
             Item::End(end) => {
                 let [_, reported, ..] = end.ledger;
                 self.untold += self.pending.saturating_sub(reported);
-                self.missing = self
-                    .missing
-                    .saturating_add(reported.saturating_sub(self.pending));
+                let missing = reported.saturating_sub(self.pending);
+                self.missing = self.missing.saturating_add(missing);
                 self.pending = 0;
-                self.ends.push(*end);
-                Ok(())
+                self.part = 0;
+                self.ended.add(*end);
             }
         }
     }
 
-    fn start(&mut self, run: RunNote) -> io::Result<()> {
+    /// What is pending belongs to a run that has no end here.
+    fn leave_run(&mut self) {
+        if self.pending > 0 {
+            self.untold += self.pending;
+            self.pending = 0;
+            self.endless += 1;
+        }
+    }
+
+    fn start(&mut self, run: RunNote) {
         // The next file of a run that rotates is no new run.
         if run.part > 1 && self.started.is_some() {
-            return Ok(());
+            self.disordered |= run.part != self.part.saturating_add(1);
+            self.part = run.part;
+            return;
         }
+        self.leave_run();
+        self.part = run.part;
         self.started = Some(Subject::Drops);
         self.sinks.start(&Start {
             version: run.version,
@@ -142,10 +156,10 @@ impl<'a> Reading<'a> {
                 })
                 .collect(),
             subject: Subject::Drops,
-        })
+        });
     }
 
-    fn packet(&mut self, captured: &Captured<'_>) -> io::Result<()> {
+    fn packet(&mut self, captured: &Captured<'_>) {
         if let Some(time) = captured.time_ns {
             let (first, last) = self.span.unwrap_or((time, time));
             self.span = Some((first.min(time), last.max(time)));
@@ -167,33 +181,34 @@ impl<'a> Reading<'a> {
             };
             self.pending += 1;
             let packet = decode::packet(&frame, note.vlan, note.unread);
-            return self.event(&drop(captured, &note, frame, &packet));
+            self.event(&drop(captured, &note, frame, &packet));
+            return;
         }
         self.captured += 1;
+        self.nameless += u64::from(captured.interface.name.is_none());
         let frame = captured.frame();
         let packet = decode::decode(&frame);
         let comments: Vec<_> = captured.comments.iter().map(|text| &**text).collect();
-        self.event(&plain(captured, frame, &packet, &comments))
+        self.event(&plain(captured, frame, &packet, &comments));
     }
 
-    fn event(&mut self, event: &Event<'_>) -> io::Result<()> {
+    fn event(&mut self, event: &Event<'_>) {
         if self.started.is_none() {
             let subject = if event.is_drop() {
                 Subject::Drops
             } else {
                 Subject::Packets
             };
-            self.foreign(subject)?;
+            self.foreign(subject);
         }
         let wanted = self.wanted.admits(event);
-        match self.tally.observe(event, wanted) {
-            Outcome::Filtered => Ok(()),
-            Outcome::Reported { finding } => self.sinks.event(event, finding),
+        if let Outcome::Reported { finding } = self.tally.observe(event, wanted) {
+            self.sinks.event(event, finding);
         }
     }
 
     /// A file that no run of netdiag has written.
-    fn foreign(&mut self, subject: Subject) -> io::Result<()> {
+    fn foreign(&mut self, subject: Subject) {
         self.started = Some(subject);
         self.sinks.start(&Start {
             version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -201,50 +216,66 @@ impl<'a> Reading<'a> {
             kernel: None,
             probes: Vec::new(),
             subject,
-        })
+        });
     }
 
-    /// Sums up.
-    pub(super) fn finish(
-        mut self,
-        interrupted: bool,
-        diagnostics: &Diagnostics,
-    ) -> io::Result<Report> {
+    /// Sums up. `cut` says that the files were not read to their ends.
+    pub(super) fn finish(mut self, cut: bool, interrupted: bool, diagnostics: &Diagnostics) {
         if self.started.is_none() {
-            self.foreign(Subject::Packets)?;
+            self.foreign(Subject::Packets);
         }
-        let cut = interrupted || self.full();
+        let cut = cut || self.over();
+        self.leave_run();
         if !cut {
             self.warn(diagnostics);
         }
-        let sinks = self.sinks;
-        let report = Books {
-            tally: self.tally,
-            captured: self.captured,
-            untold: self.untold + self.pending,
-            missing: self.missing,
-            ends: self.ends,
-            span: self.span,
-            interrupted,
-        }
-        .settle();
+        let report = settle(
+            self.tally,
+            Books {
+                captured: self.captured,
+                untold: self.untold,
+                missing: self.missing,
+                span: self.span,
+                interrupted,
+            },
+            self.ended,
+        );
         if !report.ledger.balances() {
             diagnostics.warn("the ledger that the file has does not add up: it was changed");
         }
-        sinks.end(&report)?;
-        Ok(report)
+        self.sinks.end(&report);
     }
 
     fn warn(&self, diagnostics: &Diagnostics) {
-        if self.pending > 0 && self.ends.is_empty() {
+        if self.endless > 0 {
             diagnostics.warn(
-                "the file ends before its run does: counters, and what was filtered or lost, are not known",
+                "the file does not have the end of its run, because that was killed or a tool has taken it away: \
+                 counters, and what was filtered or lost, are not known",
             );
         }
         if self.missing > 0 {
             diagnostics.warn(&format!(
                 "{} packets that the run reported are not in the file: they count as filtered",
                 self.missing
+            ));
+        }
+        if self.disordered {
+            diagnostics.warn(
+                "files of one run are missing, or not in their order: the ledger may be wrong",
+            );
+        }
+        if self.captured == 0 {
+            return;
+        }
+        if !self.wanted.reasons.is_empty() || self.wanted.netns.is_some() {
+            diagnostics.warn(
+                "what other tools captured has neither reason nor namespace: --reason and --netns leave it out",
+            );
+        }
+        if self.wanted.ifname.is_some() && self.nameless > 0 {
+            diagnostics.warn(&format!(
+                "{} packets are of a capture without device names, as every pcap file is: --iface leaves them out",
+                self.nameless
             ));
         }
     }
@@ -278,8 +309,7 @@ fn drop<'a>(
         vlan: note.vlan,
         unread: note.unread,
         frame,
-        link_type: None,
-        comments: &[],
+        source: None,
         packet,
     }
 }
@@ -318,133 +348,73 @@ fn plain<'a>(
         vlan: None,
         unread: false,
         frame,
-        link_type: Some(captured.interface.link_type),
-        comments,
+        source: Some(Source {
+            number: captured.number,
+            interface: captured.interface.number,
+            link_type: captured.interface.link_type,
+            comments,
+        }),
         packet,
     }
 }
 
-/// Everything that the report is made of.
+/// What was counted while reading.
 struct Books {
-    tally: Tally,
     captured: u64,
     untold: u64,
     missing: u64,
-    ends: Vec<EndNote>,
     span: Option<(i128, i128)>,
     interrupted: bool,
 }
 
-impl Books {
-    fn settle(self) -> Report {
-        // The numbers are a file's: nothing keeps them from being absurd.
-        let sum = |index: usize| {
-            self.ends
-                .iter()
-                .filter_map(|end| end.ledger.get(index))
-                .fold(0u64, |sum, value| sum.saturating_add(*value))
-        };
-        let subject = if self.captured > 0
-            || self.tally.reported + self.tally.filtered == 0 && self.ends.is_empty()
-        {
+/// The report, of what was read and of what the ends of the runs said.
+fn settle(tally: Tally, books: Books, ended: Ended) -> Report {
+    // The numbers are a file's: nothing keeps them from being absurd.
+    let [seen, _, filtered, sampled_out, lost] = ended.ledger;
+    let nothing = tally.reported + tally.filtered == 0 && ended.runs == 0;
+    let ledger = Ledger {
+        seen: seen
+            .saturating_add(books.untold)
+            .saturating_add(books.captured),
+        reported: tally.reported,
+        filtered: filtered
+            .saturating_add(books.missing)
+            .saturating_add(tally.filtered),
+        sampled_out,
+        lost,
+    };
+    let counters = ended.counters();
+    let compared = ended.compared();
+    let duration = match books.span {
+        Some((first, last)) if ended.runs == 0 => u64::try_from(last - first).unwrap_or(0),
+        _ => ended.duration_ns,
+    };
+    let spoken = if compared { counters.as_slice() } else { &[] };
+    let findings = tally.findings.finish(spoken);
+    let echoes = ended.echoes(tally.echoes.dropped());
+    let (runs, interrupted) = (ended.runs, ended.interrupted);
+    let (checks_missed, check_ns) = (ended.checks_missed, ended.check_ns);
+    let (header_checks, namespaces) = ended.into_parts();
+    Report {
+        duration: Duration::from_nanos(duration),
+        interrupted: books.interrupted || interrupted,
+        subject: if books.captured > 0 || nothing {
             Subject::Packets
         } else {
             Subject::Drops
-        };
-        let ledger = Ledger {
-            seen: sum(0)
-                .saturating_add(self.untold)
-                .saturating_add(self.captured),
-            reported: self.tally.reported,
-            filtered: sum(2)
-                .saturating_add(self.missing)
-                .saturating_add(self.tally.filtered),
-            sampled_out: sum(3),
-            lost: sum(4),
-        };
-        let counters: Vec<_> = self.ends.iter().flat_map(counters).collect();
-        let compared = !self.ends.is_empty() && self.ends.iter().all(|end| end.compared);
-        let told = self.ends.iter().map(|end| end.duration_ns);
-        let duration = match self.span {
-            Some((first, last)) if self.ends.is_empty() => u64::try_from(last - first).unwrap_or(0),
-            _ => told.fold(0, u64::saturating_add),
-        };
-        let mut namespaces: Vec<_> = self
-            .ends
-            .iter()
-            .flat_map(|end| end.namespaces.iter().cloned())
-            .collect();
-        namespaces.sort();
-        namespaces.dedup();
-        Report {
-            duration: Duration::from_nanos(duration),
-            interrupted: self.interrupted || self.ends.iter().any(|end| end.interrupted),
-            subject,
-            ledger,
-            findings: self
-                .tally
-                .findings
-                .finish(if compared { &counters } else { &[] }),
-            compared,
-            groups: self.tally.groups,
-            census: self.tally.census,
-            echoes: echoes(&self.ends, self.tally.echoes.dropped()),
-            header_checks: self.ends.iter().flat_map(checks).collect(),
-            checks_missed: self
-                .ends
-                .iter()
-                .fold(0, |sum, end| sum.saturating_add(end.checks_missed)),
-            check_ns: self.ends.iter().rev().find_map(|end| end.check_ns),
-            counters,
-            namespaces,
-        }
-    }
-}
-
-fn counters(end: &EndNote) -> impl Iterator<Item = Correlated> {
-    end.counters.iter().map(|counter| Correlated {
-        key: CounterKey {
-            netns: counter.netns,
-            ifname: counter.ifname.clone(),
-            name: counter.name.clone(),
         },
-        delta: counter.delta,
-        explained: counter.explained.min(counter.delta),
-    })
-}
-
-fn checks(end: &EndNote) -> impl Iterator<Item = HeaderChecks> {
-    end.checks.iter().map(|check| {
-        let [calls, refused, malformed, accepted] = check.counts;
-        HeaderChecks {
-            probe: check.name.clone(),
-            calls,
-            refused,
-            malformed,
-            accepted,
-        }
-    })
-}
-
-/// Where no end of a run is told, a file does not say what arrived, and what was dropped alone says nothing.
-fn echoes(ends: &[EndNote], dropped: [u64; 2]) -> [Echoes; 2] {
-    let of = |version: usize| {
-        let notes = || ends.iter().filter_map(move |end| end.echoes.get(version));
-        let received = notes().fold(0u64, |sum, note| sum.saturating_add(note.received));
-        let hooked = notes().all(|note| note.hooked);
-        Echoes {
-            dropped: dropped
-                .get(version)
-                .copied()
-                .filter(|_| !ends.is_empty())
-                .unwrap_or(0),
-            received: if hooked {
-                Arrival::Hooked(received)
-            } else {
-                Arrival::Counted(received)
-            },
-            replied: notes().fold(0u64, |sum, note| sum.saturating_add(note.replied)),
-        }
-    };
-    [of(0), of(1)]
+        whole: runs > 0,
+        captured: books.captured,
+        ledger,
+        findings,
+        compared,
+        groups: tally.groups,
+        census: tally.census,
+        echoes,
+        checks_missed,
+        check_ns,
+        counters,
+        header_checks,
+        namespaces,
+    }
 }

@@ -1,4 +1,7 @@
 //! Where a run or a file goes: to the user's eyes, and into a dump where there is one.
+//!
+//! One of the two may fail, and the other must still be brought to its end. So nothing here fails before
+//! [`Sinks::finish`]; [`Sinks::broken`] says that there is no reason to go on.
 
 use crate::{
     analysis::event::Event,
@@ -10,29 +13,30 @@ use std::io;
 
 /// The view, and the dump.
 pub(super) struct Sinks {
-    pub(super) view: Box<dyn View>,
+    view: Box<dyn View>,
     dump: Option<Dump>,
-    /// Why there is no dump any more.
-    failed: Option<DumpError>,
-    outputs: Vec<Output>,
+    stop: Stop,
+    view_failed: Option<io::Error>,
+    dump_failed: Option<DumpError>,
 }
 
 impl Sinks {
-    /// `outputs` are the streams that the two write to.
-    pub(super) fn new(view: Box<dyn View>, dump: Option<Dump>, outputs: Vec<Output>) -> Self {
+    /// `output` is what the view writes to.
+    pub(super) fn new(
+        view: Box<dyn View>,
+        output: &Output,
+        dump: Option<Dump>,
+        stop: Stop,
+    ) -> Self {
+        // A reader that does not read must not keep a run from ending.
+        let guard = stop.clone();
+        output.guard(move |file| guard.wait_writable(file));
         Self {
             view,
             dump,
-            failed: None,
-            outputs,
-        }
-    }
-
-    /// A reader that does not read must not keep a run from ending.
-    pub(super) fn guard(&self, stop: &Stop) {
-        for output in &self.outputs {
-            let stop = stop.clone();
-            output.guard(move |file| stop.wait_writable(file));
+            stop,
+            view_failed: None,
+            dump_failed: None,
         }
     }
 
@@ -41,62 +45,78 @@ impl Sinks {
         self.dump.as_ref().is_some_and(Dump::rotates)
     }
 
-    /// Whether the dump has failed: then there is no reason to go on.
+    /// Whether the user wants to stop.
+    pub(super) fn stopped(&self) -> bool {
+        self.stop.is_set()
+    }
+
+    /// Whether one of the two has failed: then there is no reason to go on.
     pub(super) fn broken(&self) -> bool {
-        self.failed.is_some()
+        self.dump_failed.is_some() || self.view_failed.is_some()
     }
 
     fn dumped(&mut self, write: impl FnOnce(&mut Dump) -> Result<(), DumpError>) {
         if let Some(dump) = &mut self.dump
             && let Err(error) = write(dump)
         {
-            self.failed = Some(error);
+            self.dump_failed = Some(error);
             self.dump = None;
         }
     }
 
-    pub(super) fn start(&mut self, start: &Start) -> io::Result<()> {
+    /// Shows something, unless that has failed before.
+    pub(super) fn show(&mut self, show: impl FnOnce(&mut dyn View) -> io::Result<()>) {
+        if self.view_failed.is_none()
+            && let Err(error) = show(&mut *self.view)
+        {
+            self.view_failed = Some(error);
+        }
+    }
+
+    pub(super) fn start(&mut self, start: &Start) {
         self.dumped(|dump| dump.start(start));
-        self.view.start(start)
+        self.show(|view| view.start(start));
     }
 
-    pub(super) fn waiting(&mut self) -> io::Result<()> {
-        self.view.waiting()
+    pub(super) fn waiting(&mut self) {
+        self.show(|view| view.waiting());
     }
 
-    pub(super) fn event(
-        &mut self,
-        event: &Event<'_>,
-        finding: Option<&'static str>,
-    ) -> io::Result<()> {
+    pub(super) fn event(&mut self, event: &Event<'_>, finding: Option<&'static str>) {
         self.dumped(|dump| dump.event(event, finding));
-        self.view.event(event, finding)
+        self.show(|view| view.event(event, finding));
     }
 
-    pub(super) fn progress(&mut self, progress: &Progress) -> io::Result<()> {
+    pub(super) fn progress(&mut self, progress: &Progress) {
         self.dumped(Dump::flush);
-        self.view.progress(progress)
+        self.show(|view| view.progress(progress));
     }
 
-    pub(super) fn end(&mut self, report: &Report) -> io::Result<()> {
+    pub(super) fn end(&mut self, report: &Report) {
         self.dumped(|dump| dump.end(report));
-        self.view.end(report)
+        self.show(|view| view.end(report));
     }
 
-    /// What became of the dump.
+    /// What became of the two.
     ///
     /// # Errors
-    /// Why it could not be written to its end.
-    pub(super) fn finish(self, diagnostics: &Diagnostics) -> Result<(), DumpError> {
-        if let Some(error) = self.failed {
-            return Err(error);
+    /// Why one of them could not be brought to its end.
+    pub(super) fn finish(self, diagnostics: &Diagnostics) -> anyhow::Result<()> {
+        if let Some(error) = self.dump_failed {
+            return Err(error.into());
         }
         if let Some(dump) = &self.dump {
-            let (name, packets, bytes) = dump.saved();
-            diagnostics.note(&format!(
-                "{packets} packets ({bytes} bytes) saved in {name}"
-            ));
+            diagnostics.note(&dump.saved().to_string());
+            match dump.uncooked() {
+                0 => {}
+                count => diagnostics.warn(&format!(
+                    "{count} packets are of a link type that has no cooked form: they were left as they are"
+                )),
+            }
         }
-        Ok(())
+        match self.view_failed {
+            Some(error) => Err(error.into()),
+            None => Ok(()),
+        }
     }
 }

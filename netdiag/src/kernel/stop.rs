@@ -5,7 +5,7 @@ use rustix::{
     fs::{FileType, fstat},
 };
 use signal_hook::{
-    consts::{SIGHUP, SIGINT, SIGTERM},
+    consts::{SIGHUP, SIGINT, SIGTERM, SIGXFSZ},
     flag,
 };
 use std::{
@@ -38,6 +38,8 @@ impl Stop {
         for signal in [SIGINT, SIGTERM, SIGHUP] {
             flag::register(signal, Arc::clone(&stop.0))?;
         }
+        // A file that may not grow is an error to tell (EFBIG) and no reason to die.
+        flag::register(SIGXFSZ, Arc::new(AtomicBool::new(false)))?;
         Ok(stop)
     }
 
@@ -123,9 +125,15 @@ impl Patient {
 impl Read for Patient {
     /// Reads; at the user's wish to stop it is as at the end.
     fn read(&mut self, space: &mut [u8]) -> io::Result<usize> {
-        if self.stream && !self.wait()? {
-            return Ok(0);
+        loop {
+            if self.stream && !self.wait()? {
+                return Ok(0);
+            }
+            match self.file.read(space) {
+                // The pipe's other reader was faster.
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                read => return read,
+            }
         }
-        self.file.read(space)
     }
 }

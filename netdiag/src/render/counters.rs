@@ -62,7 +62,7 @@ fn show_table(output: &Output, kind: Kind, rows: &[Row<'_>]) -> io::Result<()> {
         });
     }
     output.line(&paint.bold(&title))?;
-    let mut table = text::table();
+    let mut table = text::table(output);
     table.set_header(["COUNTER", "VALUE", "NAMESPACE", "MEANING"]);
     for row in rows {
         let name = match row.ifname {

@@ -35,6 +35,11 @@ impl Diagnostics {
         self.warn(text);
     }
 
+    /// What failed, where something else is still to be told of.
+    pub fn error(&self, error: &anyhow::Error) {
+        say(&format!("netdiag: {}", chain(error.as_ref())));
+    }
+
     /// Whether the user wants to hear of errors only.
     pub fn is_quiet(&self) -> bool {
         self.quiet

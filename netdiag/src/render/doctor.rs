@@ -62,13 +62,13 @@ pub fn show(output: &Output, json: bool, checks: &[Check], verdict: &str) -> io:
     }
     let paint = Paint::new(output.is_terminal());
     let mut group = "";
-    let mut table = text::table();
+    let mut table = text::table(output);
     for check in checks {
         if check.group != group {
             if !group.is_empty() {
                 output.line(&text::lines(&table))?;
                 output.line("")?;
-                table = text::table();
+                table = text::table(output);
             }
             group = &check.group;
             output.line(&paint.bold(group))?;

@@ -4,8 +4,8 @@ use super::{Report, Start};
 use crate::{
     analysis::{event::Event, icmp::Arrival},
     capture::{
-        DumpError, InterfaceKey, LinkStyle, Outgoing, Writer,
-        link::{Direction, Packed, pack},
+        DumpError, InterfaceKey, LinkStyle, Outgoing, Saved, Writer,
+        link::{Direction, linktype, pack, repack},
         note::{CheckNote, CounterNote, DropNote, EchoNote, EndNote, ProbeNote, RunNote},
     },
     decode::device_type_name,
@@ -19,6 +19,7 @@ pub struct Dump {
     /// The interface of the last packet: the next one is mostly of the same.
     interface: InterfaceKey,
     begun: bool,
+    uncooked: u64,
 }
 
 impl Dump {
@@ -30,12 +31,18 @@ impl Dump {
             style,
             interface: InterfaceKey::default(),
             begun: false,
+            uncooked: 0,
         }
     }
 
-    /// The name of the file, packets saved and bytes saved.
-    pub fn saved(&self) -> (&str, u64, u64) {
+    /// What is saved so far.
+    pub fn saved(&self) -> Saved {
         self.writer.saved()
+    }
+
+    /// Packets that have no cooked form, and were left as they are.
+    pub fn uncooked(&self) -> u64 {
+        self.uncooked
     }
 
     /// Whether it will go on to other files.
@@ -84,14 +91,9 @@ impl Dump {
             (Some(false), _) => Direction::Out,
             _ => Direction::In,
         };
-        let packed = match event.link_type {
-            Some(link_type) if self.style == LinkStyle::Native && !event.is_drop() => Packed {
-                link_type,
-                data: Cow::Borrowed(event.frame.bytes),
-                len: event.frame.len,
-                head: &[],
-            },
-            _ => pack(
+        let packed = match event.source {
+            Some(source) => repack(source.link_type, &event.frame, self.style, event.received),
+            None => pack(
                 &event.frame,
                 self.style,
                 event.ifindex.unwrap_or(0),
@@ -106,11 +108,15 @@ impl Dump {
                 .map(Cow::Owned)
                 .collect(),
             None => event
-                .comments
+                .source
                 .iter()
+                .flat_map(|source| source.comments)
                 .map(|&text| Cow::Borrowed(text))
                 .collect(),
         };
+        if self.style == LinkStyle::Sll2 && packed.link_type != linktype::LINUX_SLL2 {
+            self.uncooked += 1;
+        }
         self.set_interface(event, packed.link_type);
         self.writer.packet(&Outgoing {
             time_ns: event.time_ns,
@@ -123,10 +129,13 @@ impl Dump {
     }
 
     fn set_interface(&mut self, event: &Event<'_>, link_type: u16) {
-        let identity = (
-            event.netns.map_or(0, |netns| netns.0),
-            event.ifindex.unwrap_or(0),
-        );
+        let identity = match event.source {
+            Some(source) => (u32::MAX, source.interface),
+            None => (
+                event.netns.map_or(0, |netns| netns.0),
+                event.ifindex.unwrap_or(0),
+            ),
+        };
         let last = &self.interface;
         if last.identity == identity
             && last.link_type == link_type
@@ -165,7 +174,8 @@ impl Dump {
         if !self.begun {
             return self.writer.close();
         }
-        let end = (!report.is_capture()).then(|| end_note(report));
+        // Where the end of a run is not known, nothing is to be taken for one.
+        let end = report.whole.then(|| end_note(report));
         self.writer.end_section(end.as_ref())?;
         self.writer.close()
     }
@@ -209,13 +219,17 @@ fn note<'a>(
 
 fn end_note(report: &Report) -> EndNote {
     let ledger = &report.ledger;
+    let captured = report.census.packets();
     EndNote {
         duration_ns: u64::try_from(report.duration.as_nanos()).unwrap_or(u64::MAX),
         interrupted: report.interrupted,
+        // Packets of other captures are not of the run.
         ledger: [
-            ledger.seen,
-            ledger.reported,
-            ledger.filtered,
+            ledger.seen.saturating_sub(report.captured),
+            ledger.reported.saturating_sub(captured),
+            ledger
+                .filtered
+                .saturating_sub(report.captured.saturating_sub(captured)),
             ledger.sampled_out,
             ledger.lost,
         ],

@@ -3,13 +3,13 @@
 use super::{
     Diagnostics, Output, Progress, Report, Start, Subject, View, diagnostic,
     summary::{self, Clock},
-    text::{self, Paint, plain},
+    text::{self, Paint, one_line},
 };
 use crate::{
     analysis::event::Event,
     decode::{DisguiseKind, Packet},
 };
-use comfy_table::{ColumnConstraint, Table, Width};
+use comfy_table::{ColumnConstraint, Width};
 use indicatif::ProgressBar;
 use std::io;
 
@@ -47,7 +47,7 @@ impl EachView {
         } else {
             diagnostics.spinner()
         };
-        let width = Table::new().width().filter(|_| terminal);
+        let width = text::table(&output).width().filter(|_| terminal);
         Self {
             paint: Paint::new(terminal),
             output,
@@ -72,7 +72,7 @@ impl EachView {
             None => "-",
         };
         if self.width.is_none() {
-            let device = plain(device);
+            let device = one_line(device);
             return self
                 .output
                 .display_line(format_args!("{time}  {device}  {}", event.packet));
@@ -88,7 +88,7 @@ impl EachView {
 
     fn row(&self, cells: &[&str]) -> io::Result<()> {
         let Some(width) = self.width else {
-            return self.output.line(&plain(&cells.join("  ")));
+            return self.output.line(&one_line(&cells.join("  ")));
         };
         let widths = match (self.subject, self.narrow()) {
             (Subject::Drops, true) => NARROW_WIDTHS,
@@ -97,7 +97,7 @@ impl EachView {
             (Subject::Packets, false) => PACKET_WIDTHS,
         };
         let rest = width.saturating_sub(widths.iter().sum()).max(PACKET);
-        let mut table = text::table();
+        let mut table = text::table(&self.output);
         let mut row = comfy_table::Row::from(cells.iter().map(text::cell).collect::<Vec<_>>());
         row.max_height(1);
         table.add_row(row);

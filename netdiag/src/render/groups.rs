@@ -79,7 +79,8 @@ impl GroupsView {
         if groups.is_empty() {
             return Ok(());
         }
-        self.output.line(&text::lines(&table(report, &groups)))?;
+        self.output
+            .line(&text::lines(&table(&self.output, report, &groups)))?;
         self.examples(groups.iter().map(|group| group.example.as_str()))?;
         self.overflow(report.groups.overflow())
     }
@@ -89,7 +90,8 @@ impl GroupsView {
         if kinds.is_empty() {
             return Ok(());
         }
-        self.output.line(&text::lines(&kinds_table(&kinds)))?;
+        self.output
+            .line(&text::lines(&kinds_table(&self.output, &kinds)))?;
         self.examples(kinds.iter().map(|kind| kind.example.as_str()))?;
         self.overflow(report.census.overflow())
     }
@@ -104,7 +106,7 @@ impl GroupsView {
         let rows = numbered
             .iter()
             .map(|(index, text)| (index.as_str(), text.clone()));
-        self.output.line(&text::paragraphs(rows))
+        self.output.line(&text::paragraphs(&self.output, rows))
     }
 
     fn overflow(&self, overflow: u64) -> io::Result<()> {
@@ -116,9 +118,9 @@ impl GroupsView {
     }
 }
 
-fn kinds_table(kinds: &[&Kind]) -> Table {
-    let mut table = text::table();
-    table.set_header(["#", "PACKETS", "BYTES", "WHAT", "MALFORMED", "FIRST"]);
+fn kinds_table(output: &Output, kinds: &[&Kind]) -> Table {
+    let mut table = text::table(output);
+    table.set_header(["#", "PACKETS", "BYTES", "WHAT", "MALFORMED", "FIRST IS"]);
     for (index, kind) in kinds.iter().enumerate() {
         table.add_row([
             cell(format!("{}", index + 1)),
@@ -126,7 +128,7 @@ fn kinds_table(kinds: &[&Kind]) -> Table {
             cell(kind.bytes.to_string()),
             cell(&kind.name),
             cell(kind.fault.map_or("-", |fault| fault.name())),
-            cell(format!("packet {}", kind.number)),
+            cell(kind.number.to_string()),
         ]);
     }
     for index in 0..3 {
@@ -137,8 +139,8 @@ fn kinds_table(kinds: &[&Kind]) -> Table {
     table
 }
 
-fn table(report: &Report, groups: &[&Group]) -> Table {
-    let mut table = text::table();
+fn table(output: &Output, report: &Report, groups: &[&Group]) -> Table {
+    let mut table = text::table(output);
     table.set_header([
         "#",
         "PACKETS",

@@ -4,6 +4,7 @@ use super::summary::Clock;
 use super::{Output, Progress, Report, Start, View};
 use crate::{
     analysis::{
+        census::Kind,
         event::Event,
         finding::Finding,
         icmp::{Arrival, Echoes},
@@ -74,8 +75,13 @@ impl View for JsonView {
         let Some(probe) = event.probe else {
             return self.output.json(&CapturedLine {
                 kind: "packet",
+                number: event.source.map(|source| source.number),
                 time,
                 ifname: event.ifname,
+                link_type: event.source.map(|source| source.link_type),
+                direction: event
+                    .received
+                    .map(|received| if received { "in" } else { "out" }),
                 len,
                 packet,
                 finding,
@@ -142,6 +148,12 @@ impl View for JsonView {
                 })
                 .collect(),
             header_check_ns: report.check_ns,
+            packets: report
+                .census
+                .sorted()
+                .into_iter()
+                .map(KindLine::new)
+                .collect(),
         })?;
         self.output.flush()
     }
@@ -218,9 +230,15 @@ struct DropLine<'a> {
 struct CapturedLine<'a> {
     kind: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
+    number: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     time: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     ifname: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    link_type: Option<u16>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    direction: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     len: Option<usize>,
     packet: PacketLine<'a>,
@@ -303,6 +321,33 @@ struct SummaryLine<'a> {
     header_checks: Vec<CheckLine<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     header_check_ns: Option<u64>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    packets: Vec<KindLine<'a>>,
+}
+
+/// Captured packets of one kind.
+#[derive(Serialize)]
+struct KindLine<'a> {
+    what: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    malformed: Option<&'static str>,
+    count: u64,
+    bytes: u64,
+    first: u64,
+    example: &'a str,
+}
+
+impl<'a> KindLine<'a> {
+    fn new(kind: &'a Kind) -> Self {
+        Self {
+            what: &kind.name,
+            malformed: kind.fault.map(crate::decode::MalformedKind::name),
+            count: kind.count,
+            bytes: kind.bytes,
+            first: kind.number,
+            example: &kind.example,
+        }
+    }
 }
 
 #[derive(Serialize)]

@@ -20,7 +20,7 @@ pub fn list<'a>(
         }
         return output.flush();
     }
-    let mut table = text::table();
+    let mut table = text::table(&output);
     for (name, summary) in scenarios {
         table.add_row([cell(name), cell(summary)]);
     }

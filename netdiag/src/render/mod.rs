@@ -80,6 +80,8 @@ pub struct Probe {
 /// A run, while it lasts.
 #[derive(Clone, Copy, Debug)]
 pub struct Progress {
+    /// What is waited for.
+    pub subject: Subject,
     /// Since the start.
     pub elapsed: Duration,
     /// Packets shown or counted for groups.
@@ -89,7 +91,7 @@ pub struct Progress {
 }
 
 /// What the header check of one function counted.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct HeaderChecks {
     /// The function.
     pub probe: String,
@@ -112,6 +114,10 @@ pub struct Report {
     pub interrupted: bool,
     /// What it was about.
     pub subject: Subject,
+    /// Whether the end of the run is known, and with it the counters and what was lost.
+    pub whole: bool,
+    /// Packets that somebody captured, shown or not.
+    pub captured: u64,
     /// The books.
     pub ledger: Ledger,
     /// What is wrong.
@@ -137,11 +143,6 @@ pub struct Report {
 }
 
 impl Report {
-    /// Whether it is of a capture that no netdiag made.
-    fn is_capture(&self) -> bool {
-        self.subject == Subject::Packets
-    }
-
     /// The name of a namespace.
     fn namespace(&self, id: NetnsId) -> String {
         let found = self.namespaces.iter().find(|(known, _)| *known == id);

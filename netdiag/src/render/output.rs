@@ -1,6 +1,5 @@
 //! Standard output: buffered, shared by what writes to it, and aware of whether anything was written.
 
-use crate::capture::Sink;
 use serde::Serialize;
 use std::{
     cell::RefCell,
@@ -19,6 +18,7 @@ const BUFFER: usize = 64 * 1024;
 pub struct Output {
     inner: Rc<RefCell<Inner>>,
     terminal: bool,
+    stderr: bool,
 }
 
 struct Inner {
@@ -64,7 +64,7 @@ impl Output {
     /// # Errors
     /// The kernel's, from `dup`.
     pub fn stdout() -> io::Result<Self> {
-        Self::of(&io::stdout())
+        Self::of(&io::stdout(), false)
     }
 
     /// Standard error, for what people read where standard output has a dump.
@@ -72,10 +72,10 @@ impl Output {
     /// # Errors
     /// The kernel's, from `dup`.
     pub fn stderr() -> io::Result<Self> {
-        Self::of(&io::stderr())
+        Self::of(&io::stderr(), true)
     }
 
-    fn of(stream: &(impl AsFd + IsTerminal)) -> io::Result<Self> {
+    fn of(stream: &(impl AsFd + IsTerminal), stderr: bool) -> io::Result<Self> {
         let terminal = stream.is_terminal();
         // Not through `Stdout`, whose line buffer would be written at every line.
         let inner = Inner {
@@ -87,6 +87,7 @@ impl Output {
         Ok(Self {
             inner: Rc::new(RefCell::new(inner)),
             terminal,
+            stderr,
         })
     }
 
@@ -99,6 +100,11 @@ impl Output {
     /// Whether a person looks at it.
     pub fn is_terminal(&self) -> bool {
         self.terminal
+    }
+
+    /// Whether it is standard error.
+    pub(super) fn is_stderr(&self) -> bool {
+        self.stderr
     }
 
     /// Whether anything was written.
@@ -172,20 +178,5 @@ impl fmt::Write for Text<'_> {
     fn write_str(&mut self, text: &str) -> fmt::Result {
         self.0.extend_from_slice(text.as_bytes());
         Ok(())
-    }
-}
-
-/// A dump goes out as its blocks come.
-impl Sink for Output {
-    fn write(&mut self, blocks: &[u8]) -> io::Result<()> {
-        Output::write(self, |buffer| {
-            buffer.extend_from_slice(blocks);
-            Ok(())
-        })?;
-        self.flush()
-    }
-
-    fn close(&mut self) -> io::Result<()> {
-        self.flush()
     }
 }

@@ -15,7 +15,7 @@ use std::{io, time::Duration};
 /// What is broken, before a lab scenario runs.
 pub(super) fn introduce(output: &Output, paint: Paint, name: &str, story: &str) -> io::Result<()> {
     output.line(&paint.bold(&format!("Lab scenario {name}")))?;
-    output.line(&text::paragraphs([("fault", story.to_owned())]))?;
+    output.line(&text::paragraphs(output, [("fault", story.to_owned())]))?;
     output.line("")?;
     output.flush()
 }
@@ -23,10 +23,10 @@ pub(super) fn introduce(output: &Output, paint: Paint, name: &str, story: &str) 
 /// What follows is no live run.
 pub(super) fn not_live(output: &Output, paint: Paint, why: &str, origin: &str) -> io::Result<()> {
     output.line(&paint.yellow("Not live: this is the same analysis of a bundled capture."))?;
-    output.line(&text::paragraphs([
-        ("why", why.to_owned()),
-        ("capture", origin.to_owned()),
-    ]))?;
+    output.line(&text::paragraphs(
+        output,
+        [("why", why.to_owned()), ("capture", origin.to_owned())],
+    ))?;
     output.line("")
 }
 
@@ -44,8 +44,12 @@ pub(super) fn waiting(progress: &Progress) -> String {
         0 => String::new(),
         lost => format!(", {lost} lost"),
     };
+    let what = match progress.subject {
+        Subject::Drops => "drops",
+        Subject::Packets => "packets",
+    };
     format!(
-        "{} drops in {}{lost}; Ctrl-C ends and sums up",
+        "{} {what} in {}{lost}; Ctrl-C ends and sums up",
         progress.reported,
         seconds(progress.elapsed)
     )
@@ -103,6 +107,7 @@ fn finding(output: &Output, paint: Paint, finding: &Finding) -> io::Result<()> {
     let remedy = finding.remedy.iter().map(|text| ("remedy", text.clone()));
     let found = [("found", format!("{}.", finding.title))];
     output.line(&text::paragraphs(
+        output,
         found
             .into_iter()
             .chain(once_labelled(evidence))
@@ -126,7 +131,7 @@ fn echoes(output: &Output, paint: Paint, report: &Report) -> io::Result<()> {
         }
         output.line("")?;
         output.line(&paint.bold(&format!("{name} echo requests")))?;
-        output.line(&text::paragraphs([("", echo_account(echoes))]))?;
+        output.line(&text::paragraphs(output, [("", echo_account(echoes))]))?;
     }
     Ok(())
 }
@@ -154,7 +159,7 @@ fn counters(output: &Output, paint: Paint, report: &Report) -> io::Result<()> {
     }
     output.line("")?;
     output.line(&paint.bold("Counters that speak of drops"))?;
-    let mut table = text::table();
+    let mut table = text::table(output);
     for counter in &report.counters {
         let name = match &counter.key.ifname {
             Some(ifname) => format!("{ifname} {}", counter.key.name),
@@ -219,7 +224,7 @@ fn header_checks(output: &Output, paint: Paint, report: &Report) -> io::Result<(
             format!("{ns} ns a packet (sampled); --no-header-check leaves it out"),
         )
     });
-    let mut table = text::table();
+    let mut table = text::table(output);
     for (label, words) in rows.chain(missed).chain(price) {
         table.add_row([cell(label), cell(words)]);
     }

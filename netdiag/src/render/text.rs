@@ -1,5 +1,6 @@
 //! Text for people: nothing that a terminal would obey, wrapped to its width, colour only where it is wanted.
 
+use super::Output;
 use comfy_table::{Cell, ColumnConstraint, ContentArrangement, Table, Width, presets::NOTHING};
 use std::borrow::Cow;
 
@@ -55,10 +56,22 @@ impl Paint {
     }
 }
 
+/// The same on one line: a stranger's name must not look like a line of netdiag's.
+pub(super) fn one_line(text: &str) -> Cow<'_, str> {
+    if text.contains('\n') {
+        Cow::Owned(plain(text).replace('\n', "\u{fffd}"))
+    } else {
+        plain(text)
+    }
+}
+
 /// A table without lines, as wide as the terminal allows; off a terminal as wide as it needs.
-pub(super) fn table() -> Table {
+pub(super) fn table(output: &Output) -> Table {
     let mut table = Table::new();
     table.load_style(NOTHING);
+    if output.is_stderr() {
+        table.use_stderr();
+    }
     let arrangement = if table.is_tty() {
         ContentArrangement::Dynamic
     } else {
@@ -70,16 +83,20 @@ pub(super) fn table() -> Table {
 
 /// A cell of foreign text.
 pub(super) fn cell(text: impl AsRef<str>) -> Cell {
-    Cell::new(plain(text.as_ref()))
+    Cell::new(one_line(text.as_ref()))
 }
 
 /// Labelled paragraphs: labels in a narrow column, texts wrapped beside them.
-pub(super) fn paragraphs<'a>(rows: impl IntoIterator<Item = (&'a str, String)>) -> String {
+pub(super) fn paragraphs<'a>(
+    output: &Output,
+    rows: impl IntoIterator<Item = (&'a str, String)>,
+) -> String {
     /// The longest label and a space on either side.
     const LABEL: u16 = 11;
-    let mut table = table();
+    let mut table = table(output);
     for (label, text) in rows {
-        table.add_row([cell(label), cell(text)]);
+        // netdiag's own texts may have several lines; they stay in their column.
+        table.add_row([cell(label), Cell::new(plain(&text))]);
     }
     if let Some(column) = table.column_mut(0) {
         column.set_constraint(ColumnConstraint::Absolute(Width::Fixed(LABEL)));
@@ -99,7 +116,7 @@ pub(super) fn lines(table: &Table) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::plain;
+    use super::{one_line, plain};
 
     #[test]
     fn nothing_is_left_for_a_terminal_to_obey() {
@@ -108,6 +125,7 @@ mod tests {
         assert!(tame.chars().all(|c| c == '\n' || !c.is_control()));
         assert!(!tame.contains('\u{202e}'));
         assert!(tame.starts_with("eth0") && tame.ends_with("\nnext"));
+        assert_eq!(one_line("a\nb\u{7}"), "a\u{fffd}b\u{fffd}");
         assert_eq!(plain("10.0.0.1 → 10.0.0.2"), "10.0.0.1 → 10.0.0.2");
     }
 }

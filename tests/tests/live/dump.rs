@@ -69,7 +69,7 @@ fn a_killed_run_leaves_a_valid_file() {
         let (lines, ended) = read(text(&path));
         assert_eq!(ended.code, Some(0), "{}", ended.stderr);
         assert!(
-            ended.stderr.contains("ends before its run does"),
+            ended.stderr.contains("the end of its run"),
             "{}",
             ended.stderr
         );
@@ -124,11 +124,11 @@ fn a_full_disk_is_told_with_what_is_saved() {
             "cannot write",
             text(&path),
             "No space left on device",
-            "saved whole",
+            "whole is what was saved",
         ] {
             assert!(complaint.contains(part), "no {part} in {complaint}");
         }
-        // "...: No space left on device (os error 28); 512 packets (245760 bytes) are saved whole"
+        // "...: No space left on device (os error 28); whole is what was saved: 512 packets (245760 bytes) in ..."
         let words: Vec<_> = complaint.split(' ').collect();
         let packets = words.iter().position(|word| *word == "packets");
         let saved = words[packets.expect("packets") - 1].parse().ok();
@@ -207,7 +207,7 @@ fn a_file_that_cannot_be_is_refused_first() {
             (&there, &[], "--force"),
             (&link, &["--force"], "symbolic link"),
             (&missing, &[], "No such file"),
-            (directory.path(), &["--force"], "neither a file nor a pipe"),
+            (directory.path(), &["--force"], "is a directory"),
         ];
         for (path, more, part) in cases {
             let ended = finish(dumping(text(path), more).stdout(Stdio::piped()));

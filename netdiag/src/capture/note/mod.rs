@@ -14,7 +14,7 @@ pub use run::{ProbeNote, RunNote};
 use std::{borrow::Cow, fmt::Write as _, str::FromStr};
 
 /// A value on one line: control characters and the backslash itself become `\u{..}`.
-fn escape(text: &str) -> Cow<'_, str> {
+pub(super) fn escape(text: &str) -> Cow<'_, str> {
     let special = |c: char| c.is_control() || c == '\\';
     if !text.contains(special) {
         return Cow::Borrowed(text);
@@ -60,7 +60,7 @@ fn unescape(text: &str) -> Cow<'_, str> {
 }
 
 /// Longer values than this are not netdiag's: what is kept of a stranger's file stays small.
-const LONGEST: usize = 8192;
+const LONGEST: usize = 16_384;
 
 /// The lines of some comments, taken apart.
 fn lines<'a>(comments: &'a [Cow<'_, str>]) -> impl Iterator<Item = (&'a str, &'a str)> {
