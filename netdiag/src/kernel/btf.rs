@@ -7,14 +7,21 @@ use btf_rs::{Backend, Btf, BtfType, Type};
 use netdiag_common::field::{ABSENT, FIELDS, Need};
 use rustix::fs::{MemfdFlags, memfd_create};
 use std::{
+    collections::HashSet,
     fs::File,
-    io::{self, Write},
+    io::{self, Read, Write},
     os::fd::AsRawFd,
     path::{Path, PathBuf},
 };
 
 /// Where the running kernel shows its BTF (since 5.4, with `CONFIG_DEBUG_INFO_BTF`).
 pub const RUNNING: &str = "/sys/kernel/btf/vmlinux";
+
+/// Bytes of a file beyond which it is not read on: a kernel with every driver built in stays well below.
+const LARGEST: u64 = 128 << 20;
+
+/// Bytes within which every name ends. The kernel's names stay below 512 (`KSYM_NAME_LEN`).
+const LONGEST_NAME: usize = 1024;
 
 /// What can go wrong with BTF.
 #[derive(Debug, thiserror::Error)]
@@ -108,16 +115,33 @@ impl KernelBtf {
             path: path.to_owned(),
             source,
         };
-        let bytes = std::fs::read(path).map_err(read)?;
+        let mut bytes = Vec::new();
+        // A device such as /dev/zero has no end.
+        let mut file = File::open(path).map_err(read)?.take(LARGEST + 1);
+        file.read_to_end(&mut bytes).map_err(read)?;
+        Self::from_bytes(&bytes, path)
+    }
+
+    /// From raw BTF that was read already; `path` says in errors where it came from.
+    ///
+    /// # Errors
+    /// As [`Self::running`].
+    pub fn from_bytes(bytes: &[u8], path: &Path) -> Result<Self, BtfError> {
+        let read = |source| BtfError::Read {
+            path: path.to_owned(),
+            source,
+        };
+        let format = |detail| BtfError::Format {
+            path: path.to_owned(),
+            detail,
+        };
+        check_limits(bytes).map_err(|detail| format(detail.to_owned()))?;
         let fd = memfd_create("btf", MemfdFlags::CLOEXEC).map_err(|e| read(e.into()))?;
         let mut copy = File::from(fd);
-        copy.write_all(&bytes).map_err(read)?;
+        copy.write_all(bytes).map_err(read)?;
         let mapped = format!("/proc/self/fd/{}", copy.as_raw_fd());
-        let btf =
-            Btf::from_file_with_backend(mapped, Backend::Mmap).map_err(|e| BtfError::Format {
-                path: path.to_owned(),
-                detail: e.to_string(),
-            })?;
+        let btf = Btf::from_file_with_backend(mapped, Backend::Mmap)
+            .map_err(|e| format(e.to_string()))?;
         Ok(Self {
             btf,
             path: path.to_owned(),
@@ -160,7 +184,7 @@ impl KernelBtf {
         })?;
         let mut bits = 0_u32;
         for name in path.split('.') {
-            let (offset, member) = self.member(&current, name, 0)?;
+            let (offset, member) = self.member(&current, name, 0, &mut HashSet::new())?;
             bits = offset.checked_add(bits)?;
             current = member;
         }
@@ -168,7 +192,16 @@ impl KernelBtf {
     }
 
     /// Finds a member by name: its bit offset within `parent`, and its type without typedefs and qualifiers.
-    fn member(&self, parent: &Type, name: &str, depth: u32) -> Option<(u32, Type)> {
+    ///
+    /// `searched` has the types that were looked through in vain. Without it, structs that hold themselves twice over
+    /// as anonymous members would take forever.
+    fn member(
+        &self,
+        parent: &Type,
+        name: &str,
+        depth: u32,
+        searched: &mut HashSet<u32>,
+    ) -> Option<(u32, Type)> {
         /// Anonymous members nest two or three deep; a file that nests deeper is no kernel's.
         const DEEPEST: u32 = 16;
         let (Type::Struct(parent) | Type::Union(parent)) = parent else {
@@ -179,12 +212,13 @@ impl KernelBtf {
         }
         for member in &parent.members {
             let found = self.btf.resolve_name(member).ok()?;
-            let resolved = || self.bare(self.btf.resolve_chained_type(member).ok()?);
             if found == name {
-                return Some((member.bit_offset(), resolved()?));
+                let resolved = self.bare(member, &mut HashSet::new())?;
+                return Some((member.bit_offset(), resolved));
             }
             if found.is_empty()
-                && let Some((offset, inner)) = self.member(&resolved()?, name, depth + 1)
+                && let Some(anonymous) = self.bare(member, searched)
+                && let Some((offset, inner)) = self.member(&anonymous, name, depth + 1, searched)
             {
                 return Some((member.bit_offset().checked_add(offset)?, inner));
             }
@@ -192,20 +226,18 @@ impl KernelBtf {
         None
     }
 
-    /// A type without typedefs and qualifiers.
-    fn bare(&self, mut current: Type) -> Option<Type> {
-        /// Longer chains than this are loops.
-        const LONGEST: u32 = 64;
-        for _ in 0..LONGEST {
-            let next = match &current {
-                Type::Typedef(t) => self.btf.resolve_chained_type(t),
-                Type::Const(t) => self.btf.resolve_chained_type(t),
-                Type::Volatile(t) => self.btf.resolve_chained_type(t),
-                Type::Restrict(t) => self.btf.resolve_chained_type(t),
-                Type::TypeTag(t) => self.btf.resolve_chained_type(t),
+    /// What `user` refers to, without typedefs and qualifiers; `None` where the way there meets a type in `met`, to
+    /// which it adds all that it meets.
+    fn bare(&self, user: &dyn BtfType, met: &mut HashSet<u32>) -> Option<Type> {
+        let mut id = user.get_type_id()?;
+        while met.insert(id) {
+            let current = self.btf.resolve_type_by_id(id).ok()?;
+            id = match &current {
+                Type::Typedef(t) => t.get_type_id()?,
+                Type::Const(t) | Type::Volatile(t) | Type::Restrict(t) => t.get_type_id()?,
+                Type::TypeTag(t) => t.get_type_id()?,
                 _ => return Some(current),
             };
-            current = next.ok()?;
         }
         None
     }
@@ -280,6 +312,20 @@ impl KernelBtf {
             Err(_) => Vec::new(),
         }
     }
+}
+
+/// Refuses what no kernel's BTF is, before `btf-rs` sees it: it keeps to the bounds of the file, but copies a name for
+/// every member that it is asked about, and a name that goes on for megabytes would take as long for each.
+fn check_limits(bytes: &[u8]) -> Result<(), &'static str> {
+    if bytes.len() as u64 > LARGEST {
+        return Err("it is larger than any kernel's");
+    }
+    // Not only in the string section: names start and end where the file says.
+    let endless = |stretch: &[u8]| !stretch.contains(&0);
+    if bytes.chunks_exact(LONGEST_NAME).any(endless) {
+        return Err("it has a name longer than any kernel's");
+    }
+    Ok(())
 }
 
 fn enumerators(btf: &Btf, name: &str) -> Vec<(String, u32)> {
