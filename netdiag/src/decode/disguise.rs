@@ -202,6 +202,8 @@ fn ipv6_likelihood(view: View<'_>) -> f32 {
     // A source address is never multicast (RFC 4291).
     let source_fits = view.bytes.get(8).is_none_or(|&byte| byte != 0xff);
     match (payload_len == there, source_fits) {
+        // A MAC address can be as much of a header, if the capture ends there.
+        (true, true) if view.bytes.len() < IPV6_LEN => 0.45,
         (true, true) => 0.95,
         (true, false) => 0.3,
         // Ethernet padding, or a frame check sequence left on.

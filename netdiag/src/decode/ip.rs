@@ -211,7 +211,8 @@ fn check_length(view: View<'_>, total_len: usize, header_len: usize, packet: &mu
         packet.fault(MalformedKind::IpLengthShort, total_len, header_len);
         return false;
     }
-    let padded = packet.link.is_some() && view.len + view.offset <= ETHERNET_MIN + FCS_LEN;
+    // The length of its own frame: inside a tunnel it starts further on.
+    let padded = packet.link.is_some() && packet.len <= ETHERNET_MIN + FCS_LEN;
     if !padded && view.len - total_len > FCS_LEN {
         let trailing = Malformation::certain(MalformedKind::IpTrailing, view.len, total_len);
         packet.malformed.push(trailing.with_confidence(0.3));

@@ -316,6 +316,15 @@ fn tunnels() {
 }
 
 #[test]
+fn padding_inside_a_tunnel() {
+    let mut inner = ethernet(MAC_B, &[0x0800], &ipv4(17, &udp()[20..36]));
+    inner.resize(60, 0);
+    let vxlan = [&[8, 0, 0, 0, 0, 0, 1, 0][..], &inner].concat();
+    let outer = build!(PacketBuilder::ipv4(SRC, DST, 64).udp(1, 4789), &vxlan);
+    assert!(!kinds(&sound(&outer, Link::Ip).inner.unwrap()).contains(&"ip-trailing"));
+}
+
+#[test]
 fn each_fault_by_its_name() {
     let damaged = |change: fn(&mut Vec<u8>), sum: bool| {
         let mut bytes = udp();
@@ -518,6 +527,21 @@ fn a_snapped_capture_is_never_malformed() {
                 }
             }
         }
+    }
+}
+
+#[test]
+fn a_cut_frame_whose_address_reads_like_ipv6() {
+    let bytes = udp();
+    let length = u8::try_from(14 + bytes.len() - 40).unwrap();
+    let whole = ethernet([0x60, 0x45, 0xcb, 0, 0, length], &[0x0800], &bytes);
+    for caplen in 0..whole.len() {
+        let cut = Frame {
+            bytes: &whole[..caplen],
+            len: whole.len(),
+            ..frame(&whole, Link::Ethernet)
+        };
+        assert_eq!(kinds(&decode(&cut)), [""; 0], "{caplen}");
     }
 }
 
