@@ -1,0 +1,65 @@
+//! Any bytes as a record of the ring buffer, and the packet in it.
+
+use std::mem::offset_of;
+
+use netdiag::decode::{RecordError, decode, drop_record};
+use netdiag_common::record::{DROP_HEADER_LEN, DropRecord, KIND_DROP};
+
+use super::invariants;
+
+/// Reads one record and the packet in it.
+pub(crate) fn check(data: &[u8]) {
+    let number = |offset: usize| {
+        let bytes = data.get(offset..)?.first_chunk::<2>()?;
+        Some(u16::from_ne_bytes(*bytes))
+    };
+    let kind = number(offset_of!(DropRecord, kind)).unwrap_or_default();
+    let caplen = usize::from(number(offset_of!(DropRecord, caplen)).unwrap_or_default());
+    let event = match drop_record(data) {
+        Ok(event) => event,
+        Err(error) => {
+            match error {
+                RecordError::HeaderShort { got, needed } => {
+                    assert_eq!((got, needed), (data.len(), DROP_HEADER_LEN));
+                    assert!(got < needed);
+                }
+                RecordError::Kind { kind } => assert_ne!(kind, KIND_DROP),
+                RecordError::PacketShort { got, claimed } => {
+                    assert!(claimed == caplen && got < claimed);
+                }
+            }
+            assert!(!error.to_string().is_empty());
+            return;
+        }
+    };
+    assert_eq!(kind, KIND_DROP);
+    assert_eq!(event.frame.bytes.len(), caplen);
+    assert!(event.frame.len >= caplen);
+    assert!(event.vlan.is_none_or(|id| id < 4096));
+    // What stands for "none" has become none.
+    assert!(
+        event.protocol != Some(0)
+            && event.ifindex != Some(0)
+            && event.netns.is_none_or(|id| id.0 != 0)
+    );
+    assert!(event.reason != Some(u32::MAX) && event.uid != Some(u32::MAX));
+    assert!(event.ifname.len() <= 3 * 16);
+    assert!(!event.ifname.chars().any(char::is_control));
+    let named = event.header_check.names().count() > 0;
+    assert_eq!(event.header_check.is_malformed(), named);
+
+    let padded = [data, &[0xa5; 8]].concat();
+    assert_eq!(
+        drop_record(&padded).as_ref(),
+        Ok(&event),
+        "padding is ignored"
+    );
+
+    let mut packet = decode(&event.frame);
+    invariants::hold(&packet);
+    if let Some(id) = event.vlan {
+        packet.vlans.push_outer(id);
+        assert_eq!(packet.vlans.ids().next(), Some(id));
+        assert!(packet.vlans.ids().count() <= 2);
+    }
+}
