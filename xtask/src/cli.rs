@@ -49,6 +49,8 @@ pub enum Task {
     Captures(CapturesOptions),
     /// Measure `netdiag drops` beside a minimal program of C, `netdiag read` beside tcpdump and tshark
     Bench(BenchOptions),
+    /// Feed the decoders generated inputs and look for one that breaks them; exit 1 if there is one
+    Fuzz(FuzzOptions),
 }
 
 /// What to do with the kernels.
@@ -172,4 +174,15 @@ impl BenchOptions {
     pub fn measures(&self, part: Part) -> bool {
         self.part.is_empty() || self.part.contains(&part)
     }
+}
+
+/// What to fuzz.
+#[derive(Debug, Args)]
+pub struct FuzzOptions {
+    /// How long each target runs
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..))]
+    pub minutes: u64,
+    /// One target only, by its name in fuzz/targets (repeatable; default: all)
+    #[arg(long, value_name = "NAME")]
+    pub target: Vec<String>,
 }

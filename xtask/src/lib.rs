@@ -13,6 +13,7 @@ pub mod captures;
 pub mod cli;
 pub mod digest;
 pub mod ebpf;
+pub mod fuzz;
 pub mod libtest;
 pub mod matrix;
 pub mod process;

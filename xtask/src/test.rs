@@ -90,14 +90,10 @@ impl<'a> Session<'a> {
 
     fn fmt(&mut self) -> Result<()> {
         process::run(&mut self.cargo(&["fmt", "--all", "--check"]))?;
-        if self
-            .workspace
-            .root()
-            .join("netdiag-ebpf/Cargo.toml")
-            .is_file()
-        {
-            let manifest = "netdiag-ebpf/Cargo.toml";
-            process::run(&mut self.cargo(&["fmt", "--manifest-path", manifest, "--check"]))?;
+        for manifest in ["netdiag-ebpf/Cargo.toml", "fuzz/Cargo.toml"] {
+            if self.workspace.root().join(manifest).is_file() {
+                process::run(&mut self.cargo(&["fmt", "--manifest-path", manifest, "--check"]))?;
+            }
         }
         Ok(())
     }
