@@ -9,6 +9,8 @@ use std::path::Path;
 
 #[path = "../../fuzz/checks/btf.rs"]
 mod btf;
+#[path = "../../fuzz/checks/capture.rs"]
+mod capture;
 #[path = "../../fuzz/checks/invariants.rs"]
 mod invariants;
 #[path = "../../fuzz/checks/malformed.rs"]
@@ -20,8 +22,9 @@ mod record;
 
 type Check = fn(&[u8]);
 
-const CHECKS: [(&str, Check); 4] = [
+const CHECKS: [(&str, Check); 5] = [
     ("btf", btf::check),
+    ("capture", capture::check),
     ("malformed", malformed::check),
     ("packet", packet::check),
     ("record", record::check),
@@ -57,6 +60,11 @@ fn replay(of: &str, target: &str) {
 #[test]
 fn btf_inputs() {
     replay("btf", "btf");
+}
+
+#[test]
+fn capture_inputs() {
+    replay("capture", "capture");
 }
 
 #[test]

@@ -25,6 +25,10 @@ pub(super) fn write(workspace: &Workspace, target: &str, corpus: &Path) -> Resul
     let root = workspace.root();
     let seeds = match target {
         "btf" => files(&root.join("netdiag/tests/btf"), "btf")?,
+        "capture" => {
+            let captures = root.join("captures");
+            [files(&captures, "pcap")?, files(&captures, "pcapng")?].concat()
+        }
         "packet" => packets(root)?.iter().map(Captured::as_packet).collect(),
         "malformed" => packets(root)?.iter().flat_map(Captured::as_bytes).collect(),
         "record" => packets(root)?.iter().map(Captured::as_record).collect(),
@@ -55,11 +59,12 @@ fn files(directory: &Path, extension: &str) -> Result<Vec<Vec<u8>>> {
 }
 
 fn packets(root: &Path) -> Result<Vec<Captured>> {
-    let captures = files(&root.join("captures"), "pcap")?;
-    Ok(captures
-        .iter()
-        .flat_map(|capture| pcap(capture).unwrap_or_default())
-        .collect())
+    let directory = root.join("captures");
+    let classic = files(&directory, "pcap")?;
+    let sections = files(&directory, "pcapng")?;
+    let classic = classic.iter().filter_map(|file| pcap(file));
+    let packets = classic.chain(sections.iter().map(|file| pcapng(file)));
+    Ok(packets.flatten().collect())
 }
 
 /// A packet of a capture file.
@@ -151,6 +156,35 @@ fn pcap(file: &[u8]) -> Option<Vec<Captured>> {
         });
     }
     Some(packets)
+}
+
+/// The packets of a pcapng file as netdiag writes them: little-endian, in Enhanced Packet Blocks.
+fn pcapng(file: &[u8]) -> Vec<Captured> {
+    const INTERFACE: u32 = 1;
+    const ENHANCED_PACKET: u32 = 6;
+    let (mut links, mut packets) = (Vec::new(), Vec::new());
+    let mut rest = file;
+    while let (Some(kind), Some(length)) = (word(rest, 0, true), word(rest, 4, true)) {
+        let length = usize::try_from(length).unwrap_or(usize::MAX).max(12);
+        let Some((block, tail)) = rest.split_at_checked(length) else {
+            break;
+        };
+        rest = tail;
+        let number = |offset| usize::try_from(word(block, offset, true)?).ok();
+        match kind {
+            INTERFACE => links.push(word(block, 8, true).unwrap_or(0) & 0xffff),
+            ENHANCED_PACKET => {
+                let link_type = number(8).and_then(|id| links.get(id)).copied();
+                let bytes = number(20).and_then(|captured| block.get(28..28 + captured));
+                if let (Some(link_type), Some(bytes)) = (link_type, bytes) {
+                    let bytes = bytes.to_vec();
+                    packets.push(Captured { link_type, bytes });
+                }
+            }
+            _ => {}
+        }
+    }
+    packets
 }
 
 fn word(bytes: &[u8], offset: usize, little: bool) -> Option<u32> {

@@ -1,6 +1,6 @@
 //! What netdiag says about a dropped packet.
 
-use super::{LONGEST, escape, lines, number, unescape, word};
+use super::{LONGEST, escape, escape_word, lines, number, unescape, word};
 use crate::decode::{HeaderCheck, Link};
 use netdiag_common::NetnsId;
 use std::{borrow::Cow, fmt::Write as _};
@@ -98,7 +98,7 @@ impl<'a> DropNote<'a> {
         let link = LINKS.iter().find(|(link, _)| *link == self.link);
         let mut text = format!(
             "Netdiag: drop probe={} link={}",
-            escape(&self.probe),
+            escape_word(&self.probe),
             link.map_or("unknown", |(_, name)| name)
         );
         // Writing to a string cannot fail.
@@ -145,7 +145,8 @@ impl<'a> DropNote<'a> {
                 "Cgroup" => {
                     let (id, path) = value.split_once(' ').unwrap_or((value, ""));
                     note.cgroup_id = id.parse().ok();
-                    note.cgroup = Some(unescape(path)).filter(|path| !path.is_empty());
+                    let path = Some(unescape(path)).filter(|path| !path.is_empty());
+                    note.cgroup = path.filter(|_| note.cgroup_id.is_some());
                 }
                 "Namespace" => note.netns = value.parse().ok().map(NetnsId),
                 "Netdiag" => {

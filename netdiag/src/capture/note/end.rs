@@ -1,6 +1,6 @@
 //! What netdiag says about a run when it is over: in the statistics of the first interface.
 
-use super::{escape, lines, number, unescape, word};
+use super::{escape, escape_word, lines, number, unescape, word};
 use netdiag_common::NetnsId;
 use std::{borrow::Cow, fmt::Write as _};
 
@@ -79,7 +79,7 @@ impl EndNote {
             format!("Counters-Compared: {}", yes(self.compared)),
         ];
         for counter in &self.counters {
-            let mut text = format!("Counter: {}", escape(&counter.name));
+            let mut text = format!("Counter: {}", escape_word(&counter.name));
             // Writing to a string cannot fail.
             if let Some(netns) = counter.netns {
                 let _ = write!(text, " netns={}", netns.0);
@@ -90,7 +90,7 @@ impl EndNote {
                 counter.delta, counter.explained
             );
             if let Some(ifname) = &counter.ifname {
-                let _ = write!(text, " ifname={}", escape(ifname));
+                let _ = write!(text, " ifname={}", escape_word(ifname));
             }
             comments.push(text);
         }
@@ -104,7 +104,7 @@ impl EndNote {
             ));
         }
         for check in &self.checks {
-            let start = format!("Header-Check: {}", escape(&check.name));
+            let start = format!("Header-Check: {}", escape_word(&check.name));
             comments.push(words(&start, &CHECK, &check.counts));
         }
         comments.push(format!("Header-Checks-Missed: {}", self.checks_missed));

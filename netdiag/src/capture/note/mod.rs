@@ -15,7 +15,15 @@ use std::{borrow::Cow, fmt::Write as _, str::FromStr};
 
 /// A value on one line: control characters and the backslash itself become `\u{..}`.
 pub(super) fn escape(text: &str) -> Cow<'_, str> {
-    let special = |c: char| c.is_control() || c == '\\';
+    escape_where(text, |c| c.is_control() || c == '\\')
+}
+
+/// A value among words: spaces as well.
+fn escape_word(text: &str) -> Cow<'_, str> {
+    escape_where(text, |c| c.is_control() || c == '\\' || c == ' ')
+}
+
+fn escape_where(text: &str, special: fn(char) -> bool) -> Cow<'_, str> {
     if !text.contains(special) {
         return Cow::Borrowed(text);
     }
@@ -84,7 +92,7 @@ fn number<T: FromStr>(text: &str, key: &str) -> Option<T> {
 
 #[cfg(test)]
 mod tests {
-    use super::{escape, unescape, word};
+    use super::{escape, escape_word, unescape, word};
 
     #[test]
     fn a_value_is_one_line_and_comes_back() {
@@ -99,6 +107,7 @@ mod tests {
             assert!(!escaped.chars().any(char::is_control), "{escaped}");
             assert_eq!(unescape(&escaped), text);
         }
+        assert_eq!(escape_word("a b"), "a\\u{20}b");
         assert_eq!(
             unescape("\\u{zz} \\u{d800} \\u{41"),
             "\\u{zz} \\u{d800} \\u{41"

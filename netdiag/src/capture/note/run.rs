@@ -1,6 +1,6 @@
 //! What netdiag says about a run when it starts: in the section header.
 
-use super::{escape, lines, unescape};
+use super::{escape, escape_word, lines, unescape};
 use std::borrow::Cow;
 
 /// A run: what was to be seen, on which kernel, by which probes.
@@ -32,10 +32,19 @@ pub struct ProbeNote {
 impl RunNote {
     /// The lines, one a comment.
     pub fn comments(&self) -> Vec<String> {
-        let run = format!("Netdiag-Run: {} part {}", escape(&self.command), self.part);
+        let run = format!(
+            "Netdiag-Run: {} part {}",
+            escape_word(&self.command),
+            self.part
+        );
         let probes = self.probes.iter().map(|probe| {
             let ProbeNote { name, hook, state } = probe;
-            format!("Probe: {} {} {}", escape(name), escape(hook), escape(state))
+            format!(
+                "Probe: {} {} {}",
+                escape_word(name),
+                escape_word(hook),
+                escape(state)
+            )
         });
         [run].into_iter().chain(probes).collect()
     }
