@@ -38,9 +38,10 @@ fn unprivileged(arguments: &[&str]) -> Ended {
 
 #[test]
 fn help_of_every_command() {
-    let commands: [(&str, &[&str]); 6] = [
+    let commands: [(&str, &[&str]); 7] = [
         ("help.txt", &["--help"]),
         ("help-drops.txt", &["drops", "--help"]),
+        ("help-read.txt", &["read", "--help"]),
         ("help-counters.txt", &["counters", "--help"]),
         ("help-doctor.txt", &["doctor", "--help"]),
         ("help-lab.txt", &["lab", "--help"]),
@@ -51,6 +52,31 @@ fn help_of_every_command() {
         assert_eq!((ended.code, ended.stderr.as_str()), (Some(0), ""));
         check(name, &ended.stdout);
     }
+}
+
+/// `cargo xtask captures` makes them; an expectation without its capture is no expectation.
+#[test]
+fn every_capture_says_what_is_beside_it() {
+    let directory = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../captures");
+    let mut seen = 0;
+    for entry in fs::read_dir(&directory).expect("the captures") {
+        let capture = entry.expect("an entry").path();
+        let extension = capture.extension().and_then(|extension| extension.to_str());
+        if !matches!(extension, Some("pcap" | "pcapng")) {
+            continue;
+        }
+        let ended = run(&["read", "--json", capture.to_str().expect("a path in UTF-8")]);
+        assert_eq!((ended.code, ended.stderr.as_str()), (Some(0), ""));
+        let beside = fs::read_to_string(capture.with_extension("json")).unwrap_or_default();
+        assert!(
+            ended.stdout == beside,
+            "{}: it now says\n{}",
+            capture.display(),
+            ended.stdout
+        );
+        seen += 1;
+    }
+    assert!(seen >= 12, "{seen} captures");
 }
 
 #[test]

@@ -155,6 +155,13 @@ pub enum LinkType {
 
 /// Options of `netdiag read`.
 #[derive(Args, Clone, Debug)]
+#[command(
+    after_help = "With -q only findings and ledger are printed.\n\nExamples:\n  \
+        netdiag read drops.pcapng                            what the run said, once more\n  \
+        netdiag read --malformed --each trace.pcap.gz        every malformed header of anybody's capture\n  \
+        netdiag read drops.pcapng --port 53 -w dns.pcapng    cut\n  \
+        tcpdump -w - -i eth0 | netdiag read -                live, from another tool"
+)]
 pub struct ReadArgs {
     /// pcap or pcapng, plain or packed with gzip or zstd; '-' is standard input; several are read one after the other
     #[arg(required = true)]
@@ -171,8 +178,8 @@ pub struct ReadArgs {
     /// Only packets of this device
     #[arg(long, value_name = "NAME")]
     pub iface: Option<String>,
-    /// Only packets of this network namespace, by its inode number
-    #[arg(long, value_name = "INODE")]
+    /// Only packets of this network namespace, by its inode number: a name is of this host, and a file may be of another
+    #[arg(long, value_name = "INODE", value_parser = value::inode)]
     pub netns: Option<u32>,
     /// Only drops for this reason, such as NO_SOCKET; repeated: any of them
     #[arg(long, value_name = "REASON", num_args = 1)]

@@ -35,6 +35,13 @@ pub(super) fn ring_size(text: &str) -> Result<u32, String> {
     u32::try_from(size).map_err(|_| wrong())
 }
 
+/// The inode number of a namespace.
+pub(super) fn inode(text: &str) -> Result<u32, String> {
+    text.parse().map_err(|_| {
+        format!("'{text}' is no inode number: a file has no other names of namespaces; `netdiag read --json` shows them")
+    })
+}
+
 /// The size of a file, such as `100M`.
 pub(super) fn file_size(text: &str) -> Result<u64, String> {
     /// Below this a file is little more than its header.

@@ -141,7 +141,7 @@ fn diagnose(name: &str, reader: &Reader, diagnostics: &Diagnostics) {
     match reader.unknown() {
         0 => {}
         count => diagnostics.warn(&format!(
-            "{name}: {count} blocks of a kind that netdiag does not know were passed over"
+            "{name}: blocks of kinds that netdiag does not know were passed over: {count}"
         )),
     }
 }

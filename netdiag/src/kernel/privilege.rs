@@ -27,10 +27,14 @@ impl Capabilities {
             .union(CapabilitySet::DAC_READ_SEARCH),
     );
 
-    /// The same and `CAP_DAC_OVERRIDE`, for a dump that goes on to other files in a directory of the user's, where root
-    /// without it may make none.
-    pub const AFTER_ATTACH_ROTATING: Self =
-        Self(Self::AFTER_ATTACH.0.union(CapabilitySet::DAC_OVERRIDE));
+    /// The same, and for a dump that goes on to other files `CAP_DAC_OVERRIDE`, because root without it may make none in
+    /// a directory of the user's, and `CAP_CHOWN` to make them the user's.
+    pub const AFTER_ATTACH_ROTATING: Self = Self(
+        Self::AFTER_ATTACH
+            .0
+            .union(CapabilitySet::DAC_OVERRIDE)
+            .union(CapabilitySet::CHOWN),
+    );
 
     /// No capability at all.
     pub const NONE: Self = Self(CapabilitySet::empty());
