@@ -41,7 +41,9 @@ pub struct Echoes {
 impl Echoes {
     /// Whether there was any.
     pub fn any(&self) -> bool {
-        self.dropped + self.received.count() + self.replied > 0
+        [self.dropped, self.received.count(), self.replied]
+            .iter()
+            .any(|&count| count > 0)
     }
 }
 

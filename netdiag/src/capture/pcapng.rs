@@ -10,10 +10,12 @@ use pcap_parser::{
     Block, OptionCode, PcapNGOption, nom::IResult, parse_block_be, parse_block_le,
     traits::PcapNGPacketBlock as _,
 };
-use std::borrow::Cow;
+use std::{borrow::Cow, ops::Range};
 
 const SECTION_HEADER: u32 = 0x0a0d_0d0a;
+const INTERFACE_DESCRIPTION: u32 = 1;
 const SIMPLE_PACKET: u32 = 3;
+const INTERFACE_STATISTICS: u32 = 5;
 const ENHANCED_PACKET: u32 = 6;
 
 /// Option codes that are the same in every block, and those of the blocks that are looked into.
@@ -27,14 +29,24 @@ mod option {
     pub(super) const EPB_FLAGS: u16 = 2;
 }
 
+/// What starts the fields of a section header, in its byte order.
+const BYTE_ORDER: u32 = 0x1a2b_3c4d;
+
+/// The shortest block in bytes: type, length, and the length again at the end.
+const LEAST: usize = 12;
+
 /// More interfaces than this no section has; each costs memory.
 const MOST_INTERFACES: usize = 1 << 16;
+
+/// More options than this no block has; each costs memory, and an empty one has four bytes in the file.
+const MOST_OPTIONS: usize = 1 << 16;
 
 /// What is kept of an interface's name.
 const LONGEST_NAME: usize = 256;
 
-/// The last moment that a calendar with four-digit years has.
-const END_OF_TIME: i128 = 253_402_300_800 * 1_000_000_000;
+/// The moments that RFC 3339 can say, in nanoseconds since 1970: from the year 0 on, and up to where the year 10000
+/// begins somewhere on Earth (9999-12-30T22:00:00Z).
+const CALENDAR: Range<i128> = -62_167_219_200_000_000_000..253_402_207_200_000_000_000;
 
 /// A pcapng file, up to a block.
 #[derive(Default)]
@@ -70,6 +82,15 @@ impl Pcapng {
             if matches!(kind, ENHANCED_PACKET | SIMPLE_PACKET) {
                 return Ok(Some(Next::Packet(length)));
             }
+            // What is inside of the others is nobody's business here, right or wrong.
+            if !matches!(
+                kind,
+                SECTION_HEADER | INTERFACE_DESCRIPTION | INTERFACE_STATISTICS
+            ) {
+                self.passed_over += 1;
+                input.consume(length);
+                continue;
+            }
             let bytes = input.bytes().get(..length).unwrap_or_default();
             let block = block(bytes, self.big_endian, kind)?;
             let next = match &block {
@@ -98,10 +119,7 @@ impl Pcapng {
                     EndNote::parse(&comments(&statistics.options))
                         .map(|end| Next::End(Box::new(end)))
                 }
-                _ => {
-                    self.passed_over += 1;
-                    None
-                }
+                _ => None,
             };
             input.consume(length);
             if next.is_some() {
@@ -111,10 +129,35 @@ impl Pcapng {
         Ok(None)
     }
 
+    /// Whether the next packet is whole in these bytes, or a damage that can be told without reading on.
+    pub(super) fn holds_packet(&self, mut bytes: &[u8]) -> bool {
+        let mut big_endian = self.big_endian;
+        loop {
+            let word = |at: usize| bytes.get(at..).and_then(<[u8]>::first_chunk).copied();
+            let (Some(kind), Some(length)) = (word(0), word(4)) else {
+                return false;
+            };
+            if u32::from_be_bytes(kind) == SECTION_HEADER {
+                let Some(order) = word(8) else { return false };
+                big_endian = u32::from_be_bytes(order) == BYTE_ORDER;
+            }
+            let (kind, length) = (int(big_endian, kind), int(big_endian, length));
+            let length = usize::try_from(length).unwrap_or(usize::MAX);
+            if !(LEAST..=MOST).contains(&length) {
+                return true;
+            }
+            let Some(rest) = bytes.get(length..) else {
+                return false;
+            };
+            if matches!(kind, ENHANCED_PACKET | SIMPLE_PACKET) {
+                return true;
+            }
+            bytes = rest;
+        }
+    }
+
     /// Type and length of the next block, once all of it is in the window; `None` at the end.
     fn header(&mut self, input: &mut Input) -> Result<Option<(u32, usize)>, Damage> {
-        /// Type, length, and the length again at the end.
-        const LEAST: usize = 12;
         let got = input.fill(LEAST)?;
         if got == 0 {
             return Ok(None);
@@ -133,8 +176,8 @@ impl Pcapng {
         };
         if u32::from_be_bytes(kind) == SECTION_HEADER {
             self.big_endian = match u32::from_be_bytes(order) {
-                0x1a2b_3c4d => true,
-                0x4d3c_2b1a => false,
+                BYTE_ORDER => true,
+                other if other == BYTE_ORDER.swap_bytes() => false,
                 other => return Err(Damage::ByteOrder(other)),
             };
         }
@@ -177,11 +220,7 @@ impl Pcapng {
     }
 
     fn int(&self, bytes: [u8; 4]) -> u32 {
-        if self.big_endian {
-            u32::from_be_bytes(bytes)
-        } else {
-            u32::from_le_bytes(bytes)
-        }
+        int(self.big_endian, bytes)
     }
 
     /// The packet of a block.
@@ -190,7 +229,8 @@ impl Pcapng {
         bytes: &'a [u8],
         number: u64,
     ) -> Result<Captured<'a>, Damage> {
-        match block(bytes, self.big_endian, ENHANCED_PACKET)? {
+        let kind = bytes.first_chunk().map_or(0, |kind| self.int(*kind));
+        match block(bytes, self.big_endian, kind)? {
             Block::EnhancedPacket(packet) => {
                 let interface = self.interface(packet.if_id)?;
                 let captured = usize::try_from(packet.caplen).unwrap_or(usize::MAX);
@@ -256,8 +296,48 @@ impl Pcapng {
     }
 }
 
+fn int(big_endian: bool, bytes: [u8; 4]) -> u32 {
+    if big_endian {
+        u32::from_be_bytes(bytes)
+    } else {
+        u32::from_le_bytes(bytes)
+    }
+}
+
+/// Asserts that a block has not too many options, before the parser makes a list of them.
+fn check_options(bytes: &[u8], big_endian: bool, kind: u32) -> Result<(), Damage> {
+    let start = match kind {
+        SECTION_HEADER => 24,
+        INTERFACE_DESCRIPTION => 16,
+        INTERFACE_STATISTICS => 20,
+        _ => {
+            let captured = bytes.get(20..).and_then(<[u8]>::first_chunk);
+            let captured = captured.map_or(0, |length| int(big_endian, *length));
+            28usize.saturating_add(usize::try_from(captured).unwrap_or(usize::MAX))
+        }
+    };
+    let mut rest = bytes.get(start.next_multiple_of(4)..).unwrap_or_default();
+    for _ in 0..MOST_OPTIONS {
+        let Some(&[_, _, first, second]) = rest.first_chunk() else {
+            return Ok(());
+        };
+        let length = if big_endian {
+            u16::from_be_bytes([first, second])
+        } else {
+            u16::from_le_bytes([first, second])
+        };
+        let whole = 4 + usize::from(length).next_multiple_of(4);
+        rest = rest.get(whole..).unwrap_or_default();
+    }
+    Err(Damage::Options(MOST_OPTIONS))
+}
+
 /// Parses the one block that `bytes` are.
 fn block(bytes: &[u8], big_endian: bool, kind: u32) -> Result<Block<'_>, Damage> {
+    // A simple packet has none.
+    if kind != SIMPLE_PACKET {
+        check_options(bytes, big_endian, kind)?;
+    }
     let parsed: IResult<_, _, _> = if big_endian {
         parse_block_be(bytes)
     } else {
@@ -268,7 +348,8 @@ fn block(bytes: &[u8], big_endian: bool, kind: u32) -> Result<Block<'_>, Damage>
         .map_err(|_| Damage::Malformed {
             what: match kind {
                 SECTION_HEADER => "a section header",
-                1 => "an interface description",
+                INTERFACE_DESCRIPTION => "an interface description",
+                INTERFACE_STATISTICS => "an interface statistics block",
                 SIMPLE_PACKET | ENHANCED_PACKET => "a packet block",
                 _ => "a block",
             },
@@ -366,9 +447,7 @@ impl Interface {
                 .map_or(0, |unit| stamp / unit)
         };
         let time = since + i128::from(self.offset) * 1_000_000_000;
-        (-END_OF_TIME / 4..END_OF_TIME)
-            .contains(&time)
-            .then_some(time)
+        CALENDAR.contains(&time).then_some(time)
     }
 }
 

@@ -4,6 +4,7 @@ mod counters;
 mod doctor;
 mod drops;
 mod dump;
+mod ends;
 mod lab;
 mod observe;
 mod read;

@@ -1,22 +1,20 @@
 //! What a file says, made into the same events and the same report as those of a live run.
 
-use super::sinks::Sinks;
+use super::{ends::Ends, sinks::Sinks};
 use crate::{
     analysis::{
-        counter::{Correlated, CounterKey},
         event::Event,
         filter::PacketFilter,
-        icmp::{Arrival, Echoes},
         ledger::Ledger,
         tally::{Outcome, Tally},
     },
     capture::{
         Captured, Item,
         link::unpack,
-        note::{DropNote, EndNote, RunNote},
+        note::{DropNote, RunNote},
     },
     decode::{self, Frame, HeaderCheck, Packet},
-    render::{Diagnostics, HeaderChecks, Probe, Progress, Report, Start, Subject},
+    render::{Diagnostics, Probe, Progress, Report, Start, Subject},
 };
 use netdiag_common::NetnsId;
 use std::{
@@ -62,7 +60,7 @@ pub(super) struct Reading<'a> {
     untold: u64,
     /// Drops that an end told of, and the file does not have.
     missing: u64,
-    ends: Vec<EndNote>,
+    ends: Ends,
     /// The first and the last moment.
     span: Option<(i128, i128)>,
 }
@@ -80,7 +78,7 @@ impl<'a> Reading<'a> {
             pending: 0,
             untold: 0,
             missing: 0,
-            ends: Vec::new(),
+            ends: Ends::default(),
             span: None,
         }
     }
@@ -116,7 +114,7 @@ impl<'a> Reading<'a> {
                     .missing
                     .saturating_add(reported.saturating_sub(self.pending));
                 self.pending = 0;
-                self.ends.push(*end);
+                self.ends.add(*end);
                 Ok(())
             }
         }
@@ -247,6 +245,12 @@ impl<'a> Reading<'a> {
                 self.missing
             ));
         }
+        if self.ends.left_out() > 0 {
+            diagnostics.warn(&format!(
+                "the file tells of more counters, checks and namespaces than any run has: {} are left out",
+                self.ends.left_out()
+            ));
+        }
     }
 }
 
@@ -330,20 +334,14 @@ struct Books {
     captured: u64,
     untold: u64,
     missing: u64,
-    ends: Vec<EndNote>,
+    ends: Ends,
     span: Option<(i128, i128)>,
     interrupted: bool,
 }
 
 impl Books {
     fn settle(self) -> Report {
-        // The numbers are a file's: nothing keeps them from being absurd.
-        let sum = |index: usize| {
-            self.ends
-                .iter()
-                .filter_map(|end| end.ledger.get(index))
-                .fold(0u64, |sum, value| sum.saturating_add(*value))
-        };
+        let [seen, _, filtered, sampled_out, lost] = self.ends.ledger();
         let subject = if self.captured > 0
             || self.tally.reported + self.tally.filtered == 0 && self.ends.is_empty()
         {
@@ -352,33 +350,28 @@ impl Books {
             Subject::Drops
         };
         let ledger = Ledger {
-            seen: sum(0)
+            seen: seen
                 .saturating_add(self.untold)
                 .saturating_add(self.captured),
             reported: self.tally.reported,
-            filtered: sum(2)
+            filtered: filtered
                 .saturating_add(self.missing)
                 .saturating_add(self.tally.filtered),
-            sampled_out: sum(3),
-            lost: sum(4),
+            sampled_out,
+            lost,
         };
-        let counters: Vec<_> = self.ends.iter().flat_map(counters).collect();
-        let compared = !self.ends.is_empty() && self.ends.iter().all(|end| end.compared);
-        let told = self.ends.iter().map(|end| end.duration_ns);
+        let compared = self.ends.compared();
         let duration = match self.span {
             Some((first, last)) if self.ends.is_empty() => u64::try_from(last - first).unwrap_or(0),
-            _ => told.fold(0, u64::saturating_add),
+            _ => self.ends.duration_ns(),
         };
-        let mut namespaces: Vec<_> = self
-            .ends
-            .iter()
-            .flat_map(|end| end.namespaces.iter().cloned())
-            .collect();
-        namespaces.sort();
-        namespaces.dedup();
+        let echoes = self.ends.echoes(self.tally.echoes.dropped());
+        let interrupted = self.interrupted || self.ends.interrupted();
+        let (checks_missed, check_ns) = (self.ends.checks_missed(), self.ends.check_ns());
+        let (counters, header_checks, namespaces) = self.ends.into_lists();
         Report {
             duration: Duration::from_nanos(duration),
-            interrupted: self.interrupted || self.ends.iter().any(|end| end.interrupted),
+            interrupted,
             subject,
             ledger,
             findings: self
@@ -388,63 +381,12 @@ impl Books {
             compared,
             groups: self.tally.groups,
             census: self.tally.census,
-            echoes: echoes(&self.ends, self.tally.echoes.dropped()),
-            header_checks: self.ends.iter().flat_map(checks).collect(),
-            checks_missed: self
-                .ends
-                .iter()
-                .fold(0, |sum, end| sum.saturating_add(end.checks_missed)),
-            check_ns: self.ends.iter().rev().find_map(|end| end.check_ns),
+            echoes,
+            header_checks,
+            checks_missed,
+            check_ns,
             counters,
             namespaces,
         }
     }
-}
-
-fn counters(end: &EndNote) -> impl Iterator<Item = Correlated> {
-    end.counters.iter().map(|counter| Correlated {
-        key: CounterKey {
-            netns: counter.netns,
-            ifname: counter.ifname.clone(),
-            name: counter.name.clone(),
-        },
-        delta: counter.delta,
-        explained: counter.explained.min(counter.delta),
-    })
-}
-
-fn checks(end: &EndNote) -> impl Iterator<Item = HeaderChecks> {
-    end.checks.iter().map(|check| {
-        let [calls, refused, malformed, accepted] = check.counts;
-        HeaderChecks {
-            probe: check.name.clone(),
-            calls,
-            refused,
-            malformed,
-            accepted,
-        }
-    })
-}
-
-/// Where no end of a run is told, a file does not say what arrived, and what was dropped alone says nothing.
-fn echoes(ends: &[EndNote], dropped: [u64; 2]) -> [Echoes; 2] {
-    let of = |version: usize| {
-        let notes = || ends.iter().filter_map(move |end| end.echoes.get(version));
-        let received = notes().fold(0u64, |sum, note| sum.saturating_add(note.received));
-        let hooked = notes().all(|note| note.hooked);
-        Echoes {
-            dropped: dropped
-                .get(version)
-                .copied()
-                .filter(|_| !ends.is_empty())
-                .unwrap_or(0),
-            received: if hooked {
-                Arrival::Hooked(received)
-            } else {
-                Arrival::Counted(received)
-            },
-            replied: notes().fold(0u64, |sum, note| sum.saturating_add(note.replied)),
-        }
-    };
-    [of(0), of(1)]
 }
