@@ -8,6 +8,8 @@ pub mod kind {
     pub const SECTION: u32 = 0x0a0d_0d0a;
     /// Interface description.
     pub const INTERFACE: u32 = 1;
+    /// Packet, as they were before there were enhanced ones.
+    pub const OBSOLETE: u32 = 2;
     /// Simple packet.
     pub const SIMPLE: u32 = 3;
     /// Name resolution.

@@ -41,6 +41,13 @@ impl Input {
         self.buffer.get(self.start..self.end).unwrap_or_default()
     }
 
+    /// The same, to be changed.
+    pub(super) fn bytes_mut(&mut self) -> &mut [u8] {
+        self.buffer
+            .get_mut(self.start..self.end)
+            .unwrap_or_default()
+    }
+
     /// Tries to have `count` bytes in the window, at most [`MOST`]; tells how many there are, fewer at the end of the
     /// file.
     pub(super) fn fill(&mut self, count: usize) -> io::Result<usize> {

@@ -14,6 +14,8 @@ use std::{borrow::Cow, ops::Range};
 
 const SECTION_HEADER: u32 = 0x0a0d_0d0a;
 const INTERFACE_DESCRIPTION: u32 = 1;
+/// What packets were in before there were enhanced ones.
+const OBSOLETE_PACKET: u32 = 2;
 const SIMPLE_PACKET: u32 = 3;
 const INTERFACE_STATISTICS: u32 = 5;
 const ENHANCED_PACKET: u32 = 6;
@@ -79,7 +81,10 @@ impl Pcapng {
     /// Goes on to the next block that says something; `None` at the end.
     pub(super) fn advance(&mut self, input: &mut Input) -> Result<Option<Next>, Damage> {
         while let Some((kind, length)) = self.header(input)? {
-            if matches!(kind, ENHANCED_PACKET | SIMPLE_PACKET) {
+            if kind == OBSOLETE_PACKET {
+                self.renew(input);
+            }
+            if matches!(kind, ENHANCED_PACKET | SIMPLE_PACKET | OBSOLETE_PACKET) {
                 return Ok(Some(Next::Packet(length)));
             }
             // What is inside of the others is nobody's business here, right or wrong.
@@ -149,7 +154,7 @@ impl Pcapng {
             let Some(rest) = bytes.get(length..) else {
                 return false;
             };
-            if matches!(kind, ENHANCED_PACKET | SIMPLE_PACKET) {
+            if matches!(kind, ENHANCED_PACKET | SIMPLE_PACKET | OBSOLETE_PACKET) {
                 return true;
             }
             bytes = rest;
@@ -185,7 +190,7 @@ impl Pcapng {
         let length = self.int(length);
         let least = match kind {
             SECTION_HEADER => 28,
-            ENHANCED_PACKET => 32,
+            ENHANCED_PACKET | OBSOLETE_PACKET => 32,
             SIMPLE_PACKET => 16,
             _ => 12,
         };
@@ -217,6 +222,28 @@ impl Pcapng {
             });
         }
         Ok(Some((kind, needed)))
+    }
+
+    /// Makes the obsolete packet block that starts the window an enhanced one. They differ in their type, and in that
+    /// the interface's number shares its word with a count of drops, which nothing here asks for.
+    fn renew(&self, input: &mut Input) {
+        let (kind, shift) = if self.big_endian {
+            (ENHANCED_PACKET.to_be_bytes(), 2)
+        } else {
+            (ENHANCED_PACKET.to_le_bytes(), 0)
+        };
+        let bytes = input.bytes_mut();
+        if let Some(word) = bytes.get_mut(8..12) {
+            word.rotate_right(shift);
+            word.iter_mut()
+                .skip(2 - shift)
+                .take(2)
+                .for_each(|byte| *byte = 0);
+        }
+        bytes
+            .iter_mut()
+            .zip(kind)
+            .for_each(|(byte, new)| *byte = new);
     }
 
     fn int(&self, bytes: [u8; 4]) -> u32 {

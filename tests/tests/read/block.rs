@@ -1,5 +1,6 @@
 //! Blocks and options of pcapng: what is wrong ends the file, and what is unknown is passed over.
 
+use netdiag_tests::judge::fields;
 use netdiag_tests::pcap::Order;
 use netdiag_tests::pcapng::{PcapngFile, code, kind};
 use netdiag_tests::{Room, Said, packet};
@@ -251,6 +252,41 @@ fn simple_packets_have_the_first_interface_and_no_time() {
             );
         }
         assert_eq!(cut["packet"]["dst"], "198.51.100.7");
+    }
+}
+
+#[test]
+fn packets_of_the_obsolete_kind_are_packets() {
+    let room = Room::new();
+    let frame = frame();
+    for order in ORDERS {
+        let names = ["eth0", "eth1"].map(|name| [(code::IF_NAME, name.as_bytes())]);
+        let start = PcapngFile::new(order)
+            .interface(packet::ETHERNET, 0, &names[0])
+            .interface(packet::ETHERNET, 0, &names[1]);
+        let comment: [(u16, &[u8]); 1] = [(code::COMMENT, b"a comment")];
+        let enhanced = start.clone().packet(1, TIME / 1000, &frame, &comment);
+        // The interface and a count of drops in one word; else the same.
+        let mut body = enhanced.bytes()[start.bytes().len() + 8..].to_vec();
+        body.truncate(body.len() - 4);
+        body.splice(..4, [order.u16(1), order.u16(777)].concat());
+        let obsolete = start.block(kind::OBSOLETE, &body);
+        let paths = [
+            room.file("new.pcapng", enhanced.bytes()),
+            room.file("old.pcapng", obsolete.bytes()),
+        ];
+        let said = paths
+            .each_ref()
+            .map(|path| Said::well(&["--hex", path]).packets);
+        assert_eq!((said[0].len(), &said[0]), (1, &said[1]));
+        let names = [
+            "frame.interface_name",
+            "frame.time_epoch",
+            "frame.len",
+            "udp.dstport",
+        ];
+        let judged = paths.each_ref().map(|path| fields(path, &[], &names));
+        assert_eq!(judged[0], judged[1]);
     }
 }
 

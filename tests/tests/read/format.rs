@@ -18,7 +18,7 @@ fn files() -> Vec<(String, Vec<u8>)> {
     let mut files = Vec::new();
     for order in [Order::Little, Order::Big] {
         for variant in [Variant::Micro, Variant::Nano, Variant::Modified] {
-            // Nobody has ever written that one in the other byte order.
+            // That one is read as the tools of PCs wrote it.
             if (order, variant) == (Order::Big, Variant::Modified) {
                 continue;
             }
