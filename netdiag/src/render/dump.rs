@@ -5,7 +5,7 @@ use crate::{
     analysis::{event::Event, icmp::Arrival},
     capture::{
         DumpError, InterfaceKey, LinkStyle, Outgoing, Writer,
-        link::{Direction, Packed, pack},
+        link::{Direction, Packed, linktype, pack},
         note::{CheckNote, CounterNote, DropNote, EchoNote, EndNote, ProbeNote, RunNote},
     },
     decode::device_type_name,
@@ -85,7 +85,7 @@ impl Dump {
             _ => Direction::In,
         };
         let packed = match event.link_type {
-            Some(link_type) if self.style == LinkStyle::Native && !event.is_drop() => Packed {
+            Some(link_type) if self.stays(link_type) && !event.is_drop() => Packed {
                 link_type,
                 data: Cow::Borrowed(event.frame.bytes),
                 len: event.frame.len,
@@ -120,6 +120,11 @@ impl Dump {
             received: event.received,
             comments: &comments,
         })
+    }
+
+    /// Whether a captured packet of this link type is written as it is.
+    fn stays(&self, link_type: u16) -> bool {
+        self.style == LinkStyle::Native || link_type == linktype::LINUX_SLL2
     }
 
     fn set_interface(&mut self, event: &Event<'_>, link_type: u16) {

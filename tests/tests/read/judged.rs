@@ -372,6 +372,22 @@ fn a_cooked_packet_says_what_its_frame_said() {
 }
 
 #[test]
+fn a_cooked_packet_stays_as_it_is() {
+    let room = Room::new();
+    let file = PcapFile::new(Order::Little, Variant::Nano, 276);
+    let frames = packet::all().into_iter();
+    let cooked = frames.map(|frame| dressed(276, &frame).expect("any protocol"));
+    let file = cooked.fold(file, |file, data| file.packet(TIME, &data));
+    let path = room.file("cooked.pcap", file.bytes());
+    for link_type in ["native", "sll2"] {
+        let saved = room.path(link_type);
+        Said::well(&["-q", &path, "-w", &saved, "--link-type", link_type]);
+        let bytes = [&path, &saved].map(|path| Said::well(&["--hex", path]).packets);
+        assert_eq!(bytes[0], bytes[1]);
+    }
+}
+
+#[test]
 fn a_frame_that_was_cut_is_no_malformed_one() {
     let room = Room::new();
     let frame = packet::udp(1, 2, &[7; 1000]);
