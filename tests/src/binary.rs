@@ -1,6 +1,6 @@
 //! Where the binary under test is, and running it to its end.
 
-use std::io::Read;
+use std::io::{Read, Write as _};
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::thread;
@@ -72,6 +72,24 @@ pub fn program(path: &str) -> Command {
 #[must_use]
 pub fn run(arguments: &[&str]) -> Ended {
     finish(netdiag(arguments).stdout(Stdio::piped()))
+}
+
+/// Runs a command to its end with something on its standard input.
+///
+/// # Panics
+/// When it cannot be started, or does not end.
+#[must_use]
+pub fn feed(command: &mut Command, input: Vec<u8>) -> Ended {
+    let (reader, mut writer) = std::io::pipe().expect("a pipe");
+    let writer = thread::spawn(move || {
+        // Who has seen enough closes the pipe.
+        let _ = writer.write_all(&input);
+    });
+    let ended = finish(command.stdin(reader).stdout(Stdio::piped()));
+    // What the command holds of the pipe goes with it, and the writer must not wait for that.
+    command.stdin(Stdio::null());
+    writer.join().expect("a writer");
+    ended
 }
 
 /// Runs a command to its end; its standard output is as the caller set it.

@@ -7,7 +7,8 @@ use std::os::unix::process::CommandExt as _;
 use std::path::PathBuf;
 use std::process::Stdio;
 
-use netdiag_tests::{Ended, finish, netdiag, run};
+use netdiag_tests::pcap::{Order, PcapFile, Variant};
+use netdiag_tests::{Ended, Room, finish, netdiag, packet, run};
 
 /// Nobody.
 const USER: u32 = 65534;
@@ -105,6 +106,28 @@ fn the_bundled_capture_as_json() {
     let ended = unprivileged(&["lab", "run", "ethernet-on-l3-device", "--json"]);
     assert_eq!((ended.code, ended.stderr.as_str()), (Some(0), ""));
     check("lab-run-bundled.jsonl", &ended.stdout);
+}
+
+#[test]
+fn a_strangers_capture_is_told_in_words() {
+    let file = PcapFile::new(Order::Little, Variant::Nano, packet::ETHERNET.into());
+    let file = (0..)
+        .zip(packet::all())
+        .fold(file, |file, (number, frame)| {
+            file.packet(1_700_000_000_123_456_789 + 250_000_000 * number, &frame)
+        });
+    let room = Room::new();
+    let path = room.file("strangers.pcap", file.bytes());
+    let ways: [(&str, &[&str]); 3] = [
+        ("read.txt", &[]),
+        ("read-each.txt", &["--each"]),
+        ("read-quiet.txt", &["-q"]),
+    ];
+    for (name, way) in ways {
+        let ended = run(&[&["read", &path], way].concat());
+        assert_eq!((ended.code, ended.stderr.as_str()), (Some(0), ""));
+        check(name, &ended.stdout);
+    }
 }
 
 #[test]

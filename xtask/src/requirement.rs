@@ -29,7 +29,7 @@ const fn program(package: &'static str, program: &'static str) -> Requirement {
 }
 
 /// What `cargo xtask test` needs beside the Rust toolchain.
-const TEST: [Requirement; 21] = [
+const TEST: [Requirement; 24] = [
     program("bpftool", "bpftool"),
     program("busybox-static", "busybox"),
     program("clang", "clang"),
@@ -50,7 +50,20 @@ const TEST: [Requirement; 21] = [
     program("tcpdump", "tcpdump"),
     program("tmux", "tmux"),
     program("tshark", "tshark"),
+    program("util-linux", "prlimit"),
+    program("wireshark-common", "capinfos"),
     program("xz-utils", "xz"),
+    program("zstd", "zstd"),
+];
+
+/// The judges of the tests that need neither root nor virtual machines.
+const JUDGES: [Requirement; 6] = [
+    program("gzip", "gzip"),
+    program("tcpdump", "tcpdump"),
+    program("tshark", "tshark"),
+    program("util-linux", "prlimit"),
+    program("wireshark-common", "capinfos"),
+    program("zstd", "zstd"),
 ];
 
 /// The readers that `cargo xtask bench` compares netdiag with.
@@ -92,18 +105,30 @@ pub fn ensure_test() -> Result<()> {
     name_missing(&missing)
 }
 
-/// Has the readers of captures that netdiag is compared with, or names what is missing. They may come from anywhere,
-/// so their programs count, not their packages; and a measurement installs nothing.
+/// Has the judges of `cargo xtask test --without-live`, or names what is missing.
+///
+/// # Errors
+/// Something is missing.
+pub fn check_judges() -> Result<()> {
+    check(&JUDGES)
+}
+
+/// Has the readers of captures that netdiag is compared with, or names what is missing.
 ///
 /// # Errors
 /// Something is missing.
 pub fn check_readers() -> Result<()> {
+    check(&READERS)
+}
+
+/// They may come from anywhere, so their programs count, not their packages; and nothing is installed.
+fn check(requirements: &[Requirement]) -> Result<()> {
     let is_found = |requirement: &&Requirement| {
         requirement
             .program
             .is_some_and(|program| process::find(program).is_some())
     };
-    let missing: Vec<_> = READERS.iter().filter(|it| !is_found(it)).collect();
+    let missing: Vec<_> = requirements.iter().filter(|it| !is_found(it)).collect();
     name_missing(&missing)
 }
 

@@ -18,7 +18,9 @@ use crate::{ebpf, matrix, process, requirement};
 /// # Errors
 /// Something that the test needs is missing. A failed step is no error but the exit status.
 pub fn run(workspace: &Workspace, options: &TestOptions) -> Result<ExitCode> {
-    if !options.without_live {
+    if options.without_live {
+        requirement::check_judges()?;
+    } else {
         if !requirement::is_root() {
             bail!("the live tests need root; `--without-live` leaves them out");
         }

@@ -15,7 +15,8 @@ struct Key {
     fault: Option<MalformedKind>,
     protocol: Protocol,
     ip_proto: Option<IpProto>,
-    link_type: Option<u16>,
+    /// Where nothing behind the Ethernet header is understood.
+    ethertype: Option<u16>,
 }
 
 /// Packets of one kind.
@@ -52,7 +53,7 @@ impl Census {
             fault: event.packet.faults().next().map(|fault| fault.kind),
             protocol: packet.protocol,
             ip_proto: packet.ip_proto(),
-            link_type: event.source.map(|source| source.link_type),
+            ethertype: ethertype(packet),
         };
         let full = self.kinds.len() >= MOST;
         let kind = match self.kinds.get_mut(&key) {
@@ -78,9 +79,7 @@ impl Census {
     pub fn sorted(&self) -> Vec<&Kind> {
         let mut kinds: Vec<_> = self.kinds.values().collect();
         kinds.sort_by(|a, b| {
-            (b.fault.is_some().cmp(&a.fault.is_some()))
-                .then_with(|| b.count.cmp(&a.count))
-                .then_with(|| a.number.cmp(&b.number))
+            (b.fault.is_some().cmp(&a.fault.is_some())).then_with(|| b.count.cmp(&a.count))
         });
         kinds
     }
@@ -96,6 +95,13 @@ impl Census {
     }
 }
 
+fn ethertype(packet: &Packet) -> Option<u16> {
+    let link = packet
+        .link
+        .filter(|_| packet.protocol == Protocol::Ethernet);
+    link.map(|link| link.ethertype)
+}
+
 fn name(packet: &Packet) -> String {
     let network = match packet.protocol {
         Protocol::Ipv4 => "IPv4",
@@ -103,13 +109,15 @@ fn name(packet: &Packet) -> String {
         Protocol::Arp => "ARP",
         Protocol::Unknown => "unknown",
         Protocol::Ethernet => {
-            return packet.link.map_or_else(
+            return ethertype(packet).map_or_else(
                 || "Ethernet".to_owned(),
-                |link| format!("Ethernet {:#06x}", link.ethertype),
+                |ethertype| format!("Ethernet {ethertype:#06x}"),
             );
         }
     };
     match packet.ip_proto() {
+        Some(IpProto(41)) => format!("{network} with IPv6 inside"),
+        Some(IpProto(58)) => format!("{network} ICMPv6"),
         Some(proto) => format!("{network} {}", proto.name().to_uppercase()),
         None => network.to_owned(),
     }

@@ -41,7 +41,7 @@ pub enum Damage {
     },
     /// A block's length cannot be.
     #[error(
-        "a block of type {kind:#x} claims a length of {length} bytes, and it takes at least {least}"
+        "a block of type {kind:#x} claims a length of {length} bytes, where a multiple of 4 from {least} on should be"
     )]
     BlockLength {
         /// The block's type.
@@ -101,6 +101,9 @@ pub enum Damage {
     /// More interfaces than any real section has.
     #[error("a section describes more than {0} interfaces")]
     Interfaces(usize),
+    /// More options than any real block has.
+    #[error("a block has more than {0} options")]
+    Options(usize),
     /// Reading or unpacking failed.
     #[error("cannot read on: {0}")]
     Read(#[from] io::Error),

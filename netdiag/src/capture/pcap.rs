@@ -68,6 +68,24 @@ impl Pcap {
         Some(parsed.ok()?.1)
     }
 
+    fn captured(&self, length: [u8; 4]) -> u32 {
+        if self.header.is_bigendian() {
+            u32::from_be_bytes(length)
+        } else {
+            u32::from_le_bytes(length)
+        }
+    }
+
+    /// Whether the next packet is whole in these bytes, or a damage that can be told without reading on.
+    pub(super) fn holds_packet(&self, bytes: &[u8]) -> bool {
+        let length = bytes.get(8..).and_then(<[u8]>::first_chunk);
+        let needed = length.and_then(|length| {
+            let captured = usize::try_from(self.captured(*length)).ok()?;
+            captured.checked_add(self.record_header())
+        });
+        needed.is_some_and(|needed| needed > MOST || bytes.len() >= needed)
+    }
+
     fn record_header(&self) -> usize {
         if self.header.is_modified_format() {
             24
@@ -92,11 +110,7 @@ impl Pcap {
         let (Some(length), true) = (length, got >= header) else {
             return Err(truncated(header, got));
         };
-        let captured = if self.header.is_bigendian() {
-            u32::from_be_bytes(*length)
-        } else {
-            u32::from_le_bytes(*length)
-        };
+        let captured = self.captured(*length);
         let needed = usize::try_from(captured)
             .ok()
             .and_then(|captured| captured.checked_add(header))

@@ -13,9 +13,21 @@ use pcap_parser::{
 use std::{borrow::Cow, ops::Range};
 
 const SECTION_HEADER: u32 = 0x0a0d_0d0a;
+const INTERFACE_DESCRIPTION: u32 = 1;
+/// What packets were in before there were enhanced ones.
 const PACKET: u32 = 2;
 const SIMPLE_PACKET: u32 = 3;
+const INTERFACE_STATISTICS: u32 = 5;
 const ENHANCED_PACKET: u32 = 6;
+
+/// Blocks without packets that others write: names, journal entries, secrets, and what programs define for themselves.
+const OF_NO_USE: [u32; 5] = [4, 9, 10, 0xbad, 0x4000_0bad];
+
+/// What starts the fields of a section header, in its byte order.
+const BYTE_ORDER: u32 = 0x1a2b_3c4d;
+
+/// The shortest block in bytes: type, length, and the length again at the end.
+const LEAST: usize = 12;
 
 /// Option codes that are the same in every block, and those of the blocks that are looked into.
 mod option {
@@ -31,11 +43,15 @@ mod option {
 /// More interfaces than this no section has; each costs memory.
 const MOST_INTERFACES: usize = 1 << 16;
 
+/// More options than this no block has; each costs memory, and an empty one has four bytes in the file.
+const MOST_OPTIONS: usize = 1 << 16;
+
 /// What is kept of an interface's name.
 const LONGEST_NAME: usize = 256;
 
-/// What a calendar with four-digit years has, in nanoseconds: the years 1 to 9999.
-const TIME: Range<i128> = -62_135_596_800_000_000_000..253_402_300_800_000_000_000;
+/// The moments that RFC 3339 can say, in nanoseconds since 1970: from the year 0 on, and up to where the year 10000
+/// begins somewhere on Earth (9999-12-30T22:00:00Z).
+const CALENDAR: Range<i128> = -62_167_219_200_000_000_000..253_402_207_200_000_000_000;
 
 /// A pcapng file, up to a block.
 #[derive(Default)]
@@ -71,8 +87,16 @@ impl Pcapng {
             if matches!(kind, ENHANCED_PACKET | SIMPLE_PACKET | PACKET) {
                 return Ok(Some(Next::Packet(length)));
             }
+            // What is inside of the others is nobody's business here, right or wrong.
+            if !matches!(
+                kind,
+                SECTION_HEADER | INTERFACE_DESCRIPTION | INTERFACE_STATISTICS
+            ) {
+                self.unknown += u64::from(!OF_NO_USE.contains(&kind));
+                input.consume(length);
+                continue;
+            }
             let bytes = input.bytes().get(..length).unwrap_or_default();
-            limit("a block without a packet", length)?;
             let block = block(bytes, self.big_endian, kind)?;
             let next = match &block {
                 Block::SectionHeader(section) => {
@@ -106,10 +130,6 @@ impl Pcapng {
                     EndNote::parse(&comments(&statistics.options))
                         .map(|end| Next::End(Box::new(end)))
                 }
-                Block::Unknown(_) => {
-                    self.unknown += 1;
-                    None
-                }
                 _ => None,
             };
             input.consume(length);
@@ -122,8 +142,6 @@ impl Pcapng {
 
     /// Type and length of the next block, once all of it is in the window; `None` at the end.
     fn header(&mut self, input: &mut Input) -> Result<Option<(u32, usize)>, Damage> {
-        /// Type, length, and the length again at the end.
-        const LEAST: usize = 12;
         let got = input.fill(LEAST)?;
         if got == 0 {
             return Ok(None);
@@ -142,8 +160,8 @@ impl Pcapng {
         };
         if u32::from_be_bytes(kind) == SECTION_HEADER {
             self.big_endian = match u32::from_be_bytes(order) {
-                0x1a2b_3c4d => true,
-                0x4d3c_2b1a => false,
+                BYTE_ORDER => true,
+                other if other == BYTE_ORDER.swap_bytes() => false,
                 other => return Err(Damage::ByteOrder(other)),
             };
         }
@@ -186,12 +204,35 @@ impl Pcapng {
         Ok(Some((kind, needed)))
     }
 
-    fn int(&self, bytes: [u8; 4]) -> u32 {
-        if self.big_endian {
-            u32::from_be_bytes(bytes)
-        } else {
-            u32::from_le_bytes(bytes)
+    /// Whether the next packet is whole in these bytes, or a damage that can be told without reading on.
+    pub(super) fn holds_packet(&self, mut bytes: &[u8]) -> bool {
+        let mut big_endian = self.big_endian;
+        loop {
+            let word = |at: usize| bytes.get(at..).and_then(<[u8]>::first_chunk).copied();
+            let (Some(kind), Some(length)) = (word(0), word(4)) else {
+                return false;
+            };
+            if u32::from_be_bytes(kind) == SECTION_HEADER {
+                let Some(order) = word(8) else { return false };
+                big_endian = u32::from_be_bytes(order) == BYTE_ORDER;
+            }
+            let (kind, length) = (int(big_endian, kind), int(big_endian, length));
+            let length = usize::try_from(length).unwrap_or(usize::MAX);
+            if !(LEAST..=MOST).contains(&length) {
+                return true;
+            }
+            let Some(rest) = bytes.get(length..) else {
+                return false;
+            };
+            if matches!(kind, ENHANCED_PACKET | SIMPLE_PACKET | PACKET) {
+                return true;
+            }
+            bytes = rest;
         }
+    }
+
+    fn int(&self, bytes: [u8; 4]) -> u32 {
+        int(self.big_endian, bytes)
     }
 
     /// The packet of a block.
@@ -200,9 +241,11 @@ impl Pcapng {
         bytes: &'a [u8],
         number: u64,
     ) -> Result<Captured<'a>, Damage> {
-        self.check_options(bytes)?;
-        match block(bytes, self.big_endian, ENHANCED_PACKET)? {
-            Block::Unknown(_) => self.obsolete(bytes, number),
+        let kind = bytes.first_chunk().map_or(0, |kind| self.int(*kind));
+        if kind == PACKET {
+            return self.obsolete(bytes, number);
+        }
+        match block(bytes, self.big_endian, kind)? {
             Block::EnhancedPacket(packet) => {
                 let interface = self.interface(packet.if_id)?;
                 let captured = usize::try_from(packet.caplen).unwrap_or(usize::MAX);
@@ -245,17 +288,6 @@ impl Pcapng {
                 length: bytes.len(),
             }),
         }
-    }
-
-    /// Options are taken apart all at once: there may not be more of them than memory is for.
-    fn check_options(&self, bytes: &[u8]) -> Result<(), Damage> {
-        /// Everything of an Enhanced Packet Block but data and options.
-        const FIXED: usize = 32;
-        let captured = bytes.get(20..24).and_then(<[u8]>::first_chunk);
-        let captured = captured.map_or(0, |captured| self.int(*captured));
-        let captured = usize::try_from(captured).unwrap_or(usize::MAX);
-        let options = bytes.len().saturating_sub(FIXED.saturating_add(captured));
-        limit("the options of a packet", options)
     }
 
     /// A Packet Block, which Enhanced Packet Blocks have replaced: the interface has 16 bits, and before the time there
@@ -316,21 +348,49 @@ impl Pcapng {
     }
 }
 
-/// Options are taken apart all at once, and one without a value takes forty bytes of memory for four.
-fn limit(what: &'static str, length: usize) -> Result<(), Damage> {
-    const MOST: usize = 1 << 20;
-    if length <= MOST {
-        return Ok(());
+fn int(big_endian: bool, bytes: [u8; 4]) -> u32 {
+    if big_endian {
+        u32::from_be_bytes(bytes)
+    } else {
+        u32::from_le_bytes(bytes)
     }
-    Err(Damage::TooLong {
-        what,
-        length: length as u64,
-        most: MOST,
-    })
+}
+
+/// Asserts that a block has not too many options, before the parser makes a list of them.
+fn check_options(bytes: &[u8], big_endian: bool, kind: u32) -> Result<(), Damage> {
+    let start = match kind {
+        SECTION_HEADER => 24,
+        INTERFACE_DESCRIPTION => 16,
+        INTERFACE_STATISTICS => 20,
+        _ => {
+            let captured = bytes.get(20..).and_then(<[u8]>::first_chunk);
+            let captured = captured.map_or(0, |length| int(big_endian, *length));
+            28usize.saturating_add(usize::try_from(captured).unwrap_or(usize::MAX))
+        }
+    };
+    let mut rest = bytes.get(start..).unwrap_or_default();
+    rest = rest.get(start.wrapping_neg() % 4..).unwrap_or_default();
+    for _ in 0..MOST_OPTIONS {
+        let Some(&[_, _, first, second]) = rest.first_chunk() else {
+            return Ok(());
+        };
+        let length = if big_endian {
+            u16::from_be_bytes([first, second])
+        } else {
+            u16::from_le_bytes([first, second])
+        };
+        let whole = 4 + usize::from(length).next_multiple_of(4);
+        rest = rest.get(whole..).unwrap_or_default();
+    }
+    Err(Damage::Options(MOST_OPTIONS))
 }
 
 /// Parses the one block that `bytes` are.
 fn block(bytes: &[u8], big_endian: bool, kind: u32) -> Result<Block<'_>, Damage> {
+    // A simple packet has none.
+    if kind != SIMPLE_PACKET {
+        check_options(bytes, big_endian, kind)?;
+    }
     let parsed: IResult<_, _, _> = if big_endian {
         parse_block_be(bytes)
     } else {
@@ -341,7 +401,8 @@ fn block(bytes: &[u8], big_endian: bool, kind: u32) -> Result<Block<'_>, Damage>
         .map_err(|_| Damage::Malformed {
             what: match kind {
                 SECTION_HEADER => "a section header",
-                1 => "an interface description",
+                INTERFACE_DESCRIPTION => "an interface description",
+                INTERFACE_STATISTICS => "an interface statistics block",
                 PACKET | SIMPLE_PACKET | ENHANCED_PACKET => "a packet block",
                 _ => "a block",
             },
@@ -366,25 +427,45 @@ fn trim(bytes: &[u8]) -> &[u8] {
 }
 
 fn comments<'a>(options: &'a [PcapNGOption<'_>]) -> Vec<Cow<'a, str>> {
-    options
-        .iter()
-        .filter(|option| option.code.0 == option::COMMENT)
-        .filter_map(|option| option.as_bytes().ok())
-        .map(|bytes| String::from_utf8_lossy(trim(bytes)))
-        .collect()
+    let values = options.iter().filter(|option| is_comment(option));
+    texts(values.filter_map(|option| option.as_bytes().ok()))
 }
 
 /// The comments, out of options that are not needed any more.
 fn owned_comments(options: Vec<PcapNGOption<'_>>) -> Vec<Cow<'_, str>> {
-    options
-        .into_iter()
-        .filter(|option| option.code == OptionCode(option::COMMENT))
-        .filter_map(|option| match option.value {
-            Cow::Borrowed(value) => value.get(..usize::from(option.len)),
-            // The parser borrows all of them.
-            Cow::Owned(_) => None,
+    let values = options.into_iter().filter(is_comment);
+    texts(values.filter_map(|option| match option.value {
+        Cow::Borrowed(value) => value.get(..usize::from(option.len)),
+        // The parser borrows all of them.
+        Cow::Owned(_) => None,
+    }))
+}
+
+fn is_comment(option: &PcapNGOption<'_>) -> bool {
+    option.code == OptionCode(option::COMMENT)
+}
+
+/// Texts of a block. What is no UTF-8 has to be copied to be replaced, and of that not more than some: then it ends
+/// where it stops to be UTF-8.
+fn texts<'a>(values: impl Iterator<Item = &'a [u8]>) -> Vec<Cow<'a, str>> {
+    /// Bytes that may be copied for one block.
+    const COPIED: usize = 1 << 20;
+    let mut room = COPIED;
+    values
+        .map(|bytes| {
+            let bytes = trim(bytes);
+            match std::str::from_utf8(bytes) {
+                Ok(text) => Cow::Borrowed(text),
+                Err(error) if bytes.len() > room => {
+                    let valid = bytes.get(..error.valid_up_to()).unwrap_or_default();
+                    Cow::Borrowed(std::str::from_utf8(valid).unwrap_or_default())
+                }
+                Err(_) => {
+                    room -= bytes.len();
+                    String::from_utf8_lossy(bytes)
+                }
+            }
         })
-        .map(|bytes| String::from_utf8_lossy(trim(bytes)))
         .collect()
 }
 
@@ -434,7 +515,7 @@ impl Interface {
                 .map_or(0, |unit| stamp / unit)
         };
         let time = since + i128::from(self.offset) * 1_000_000_000;
-        TIME.contains(&time).then_some(time)
+        CALENDAR.contains(&time).then_some(time)
     }
 }
 

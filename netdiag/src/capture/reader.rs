@@ -174,9 +174,13 @@ impl Reader {
         }
     }
 
-    /// Whether something is in memory already: where not, the next packet may have to be waited for.
+    /// Whether the next packet is in memory already: where not, it may have to be waited for.
     pub fn has_more(&self) -> bool {
-        self.input.bytes().len() > self.given
+        let rest = self.input.bytes().get(self.given..).unwrap_or_default();
+        match &self.format {
+            Format::Pcap(file) => file.holds_packet(rest),
+            Format::Pcapng(file) => file.holds_packet(rest),
+        }
     }
 
     /// What comes next; `None` at the end, and after an error.

@@ -35,6 +35,8 @@ pub(super) struct Ended {
     pub(super) checks_missed: u64,
     pub(super) check_ns: Option<u64>,
     namespaces: BTreeMap<NetnsId, String>,
+    /// Counters, checks and namespaces that no room was left for.
+    pub(super) left_out: u64,
 }
 
 impl Ended {
@@ -58,6 +60,8 @@ impl Ended {
                 let (delta, explained) = self.counters.entry(key).or_default();
                 add(delta, counter.delta);
                 add(explained, counter.explained.min(counter.delta));
+            } else {
+                self.left_out += 1;
             }
         }
         for (index, note) in end.echoes.iter().enumerate() {
@@ -91,6 +95,8 @@ impl Ended {
                 add(&mut sum.refused, refused);
                 add(&mut sum.malformed, malformed);
                 add(&mut sum.accepted, accepted);
+            } else {
+                self.left_out += 1;
             }
         }
         add(&mut self.checks_missed, end.checks_missed);
@@ -98,6 +104,8 @@ impl Ended {
         for (id, name) in end.namespaces {
             if self.namespaces.len() < MOST {
                 self.namespaces.insert(id, name);
+            } else {
+                self.left_out += 1;
             }
         }
     }

@@ -140,7 +140,7 @@ fn all(
 fn diagnose(name: &str, reader: &Reader, diagnostics: &Diagnostics) {
     match reader.unknown() {
         0 => {}
-        count => diagnostics.warn(&format!(
+        count => diagnostics.verbose(&format!(
             "{name}: blocks of kinds that netdiag does not know were passed over: {count}"
         )),
     }

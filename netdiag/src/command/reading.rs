@@ -259,6 +259,12 @@ impl<'a> Reading<'a> {
                 self.missing
             ));
         }
+        if self.ended.left_out > 0 {
+            diagnostics.warn(&format!(
+                "the file tells of more counters, checks and namespaces than any run has: {} were left out",
+                self.ended.left_out
+            ));
+        }
         if self.disordered {
             diagnostics.warn(
                 "files of one run are missing, or not in their order: the ledger may be wrong",

@@ -183,7 +183,8 @@ impl<'a> DropNote<'a> {
 
 /// Bytes from two digits each.
 fn bytes(digits: &str) -> Option<Vec<u8>> {
-    if digits.len() > LONGEST || !digits.is_ascii() {
+    let hexadecimal = digits.bytes().all(|digit| digit.is_ascii_hexdigit());
+    if digits.len() > LONGEST || !digits.len().is_multiple_of(2) || !hexadecimal {
         return None;
     }
     digits

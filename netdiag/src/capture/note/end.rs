@@ -64,6 +64,9 @@ pub struct CheckNote {
     pub counts: [u64; 4],
 }
 
+/// More of a kind than this one block is not read of: memory stays bounded.
+const MOST: usize = 1 << 16;
+
 const LEDGER: [&str; 5] = ["seen", "reported", "filtered", "sampled_out", "lost"];
 const CHECK: [&str; 4] = ["calls", "refused", "malformed", "accepted"];
 const ECHOES: [&str; 2] = ["Icmp-Echoes", "Icmp6-Echoes"];
@@ -128,20 +131,20 @@ impl EndNote {
                 "Ledger" => end.ledger = numbers(value, &LEDGER)?,
                 "Interrupted" => end.interrupted = value == yes(true),
                 "Counters-Compared" => end.compared = value == yes(true),
-                "Counter" => end.counters.push(CounterNote {
+                "Counter" if end.counters.len() < MOST => end.counters.push(CounterNote {
                     name: unescape(value.split(' ').next()?).into_owned(),
                     netns: number(value, "netns").map(NetnsId),
                     ifname: word(value, "ifname").map(|name| unescape(name).into_owned()),
                     delta: number(value, "delta")?,
                     explained: number(value, "explained")?,
                 }),
-                "Header-Check" => end.checks.push(CheckNote {
+                "Header-Check" if end.checks.len() < MOST => end.checks.push(CheckNote {
                     name: unescape(value.split(' ').next()?).into_owned(),
                     counts: numbers(value, &CHECK)?,
                 }),
                 "Header-Checks-Missed" => end.checks_missed = value.parse().ok()?,
                 "Header-Check-Price" => end.check_ns = Some(nanoseconds(value)?),
-                "Namespace-Name" => {
+                "Namespace-Name" if end.namespaces.len() < MOST => {
                     let (id, name) = value.split_once(' ')?;
                     let id = NetnsId(id.parse().ok()?);
                     end.namespaces.push((id, unescape(name).into_owned()));

@@ -18,6 +18,9 @@ pub struct RunNote {
     pub probes: Vec<ProbeNote>,
 }
 
+/// More rungs than this no run has: memory stays bounded.
+const MOST: usize = 1 << 10;
+
 /// A rung.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ProbeNote {
@@ -57,7 +60,7 @@ impl RunNote {
         for (key, value) in lines(comments) {
             match key {
                 "Netdiag-Run" => run = value.split_once(" part "),
-                "Probe" => {
+                "Probe" if probes.len() < MOST => {
                     let mut words = value.splitn(3, ' ').map(|word| unescape(word).into_owned());
                     probes.push(ProbeNote {
                         name: words.next()?,
