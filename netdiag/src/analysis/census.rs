@@ -89,6 +89,12 @@ impl Census {
         self.overflow
     }
 
+    /// Packets with a malformed header.
+    pub fn malformed(&self) -> u64 {
+        let malformed = self.kinds.values().filter(|kind| kind.fault.is_some());
+        malformed.map(|kind| kind.count).sum()
+    }
+
     /// All packets.
     pub fn packets(&self) -> u64 {
         self.packets

@@ -13,6 +13,7 @@ pub mod note;
 mod pcap;
 mod pcapng;
 mod reader;
+mod saved;
 pub mod target;
 mod writer;
 
@@ -20,6 +21,5 @@ pub use error::{CaptureError, Damage};
 pub use input::Source;
 pub use link::LinkStyle;
 pub use reader::{Captured, Interface, Item, Reader};
-pub use writer::{
-    Destination, DumpError, InterfaceKey, Origin, Outgoing, Saved, Short, Sink, Writer,
-};
+pub use saved::{DumpError, Saved, Short};
+pub use writer::{Destination, InterfaceKey, Origin, Outgoing, Sink, Writer};

@@ -66,7 +66,10 @@ pub(super) fn conclusions(output: &Output, paint: Paint, report: &Report) -> io:
         && report.ledger.reported > 0
     {
         output.line("")?;
-        output.line("No finding: no header of these packets says that something is wrong.")?;
+        output.line(&match report.census.malformed() {
+            0 => "No finding: no header of these packets says that something is wrong.".to_owned(),
+            count => format!("No finding, but {count} packets have a malformed header."),
+        })?;
     }
     if report.ledger.reported == 0 && report.subject == Subject::Packets {
         output.line(match report.ledger.filtered {

@@ -1,5 +1,8 @@
 //! pcapng: sections of blocks. Blocks and options that netdiag does not know are passed over.
 
+mod interface;
+mod option;
+
 use super::{
     error::Damage,
     input::{Input, MOST},
@@ -7,10 +10,9 @@ use super::{
     reader::{Captured, Interface},
 };
 use pcap_parser::{
-    Block, OptionCode, PcapNGOption, nom::IResult, parse_block_be, parse_block_le,
+    Block, PcapNGOption, nom::IResult, parse_block_be, parse_block_le,
     traits::PcapNGPacketBlock as _,
 };
-use std::{borrow::Cow, ops::Range};
 
 const SECTION_HEADER: u32 = 0x0a0d_0d0a;
 const INTERFACE_DESCRIPTION: u32 = 1;
@@ -29,29 +31,8 @@ const BYTE_ORDER: u32 = 0x1a2b_3c4d;
 /// The shortest block in bytes: type, length, and the length again at the end.
 const LEAST: usize = 12;
 
-/// Option codes that are the same in every block, and those of the blocks that are looked into.
-mod option {
-    pub(super) const COMMENT: u16 = 1;
-    pub(super) const SHB_OS: u16 = 3;
-    pub(super) const SHB_USERAPPL: u16 = 4;
-    pub(super) const IF_NAME: u16 = 2;
-    pub(super) const IF_TSRESOL: u16 = 9;
-    pub(super) const IF_TSOFFSET: u16 = 14;
-    pub(super) const EPB_FLAGS: u16 = 2;
-}
-
 /// More interfaces than this no section has; each costs memory.
 const MOST_INTERFACES: usize = 1 << 16;
-
-/// More options than this no block has; each costs memory, and an empty one has four bytes in the file.
-const MOST_OPTIONS: usize = 1 << 16;
-
-/// What is kept of an interface's name.
-const LONGEST_NAME: usize = 256;
-
-/// The moments that RFC 3339 can say, in nanoseconds since 1970: from the year 0 on, and up to where the year 10000
-/// begins somewhere on Earth (9999-12-30T22:00:00Z).
-const CALENDAR: Range<i128> = -62_167_219_200_000_000_000..253_402_207_200_000_000_000;
 
 /// A pcapng file, up to a block.
 #[derive(Default)]
@@ -107,8 +88,8 @@ impl Pcapng {
                         });
                     }
                     self.interfaces.clear();
-                    let comments = comments(&section.options);
-                    let text = |code| text(&section.options, code).unwrap_or_default();
+                    let comments = option::comments(&section.options);
+                    let text = |code| option::text(&section.options, code).unwrap_or_default();
                     let (application, os) = (text(option::SHB_USERAPPL), text(option::SHB_OS));
                     RunNote::parse(&application, &os, &comments)
                         .map(|run| Next::Start(Box::new(run)))
@@ -122,12 +103,12 @@ impl Pcapng {
                         link_type: link_type.unwrap_or(u16::MAX),
                         number: u32::try_from(self.interfaces.len()).unwrap_or(u32::MAX),
                         snaplen: description.snaplen,
-                        ..interface(&description.options, self.big_endian)
+                        ..interface::described(&description.options, self.big_endian)
                     });
                     None
                 }
                 Block::InterfaceStatistics(statistics) => {
-                    EndNote::parse(&comments(&statistics.options))
+                    EndNote::parse(&option::comments(&statistics.options))
                         .map(|end| Next::End(Box::new(end)))
                 }
                 _ => None,
@@ -261,7 +242,7 @@ impl Pcapng {
                     data,
                     len: usize::try_from(packet.origlen).unwrap_or(usize::MAX),
                     received: self.direction(&packet.options),
-                    comments: owned_comments(packet.options),
+                    comments: option::into_comments(packet.options),
                 })
             }
             Block::SimplePacket(packet) => {
@@ -339,7 +320,7 @@ impl Pcapng {
 
     /// Whether the packet came in (`epb_flags`), where the file says so.
     fn direction(&self, options: &[PcapNGOption<'_>]) -> Option<bool> {
-        let flags = *bytes_of(options, option::EPB_FLAGS)?.first_chunk::<4>()?;
+        let flags = *option::bytes(options, option::EPB_FLAGS)?.first_chunk::<4>()?;
         match self.int(flags) & 0b11 {
             1 => Some(true),
             2 => Some(false),
@@ -356,40 +337,11 @@ fn int(big_endian: bool, bytes: [u8; 4]) -> u32 {
     }
 }
 
-/// Asserts that a block has not too many options, before the parser makes a list of them.
-fn check_options(bytes: &[u8], big_endian: bool, kind: u32) -> Result<(), Damage> {
-    let start = match kind {
-        SECTION_HEADER => 24,
-        INTERFACE_DESCRIPTION => 16,
-        INTERFACE_STATISTICS => 20,
-        _ => {
-            let captured = bytes.get(20..).and_then(<[u8]>::first_chunk);
-            let captured = captured.map_or(0, |length| int(big_endian, *length));
-            28usize.saturating_add(usize::try_from(captured).unwrap_or(usize::MAX))
-        }
-    };
-    let mut rest = bytes.get(start..).unwrap_or_default();
-    rest = rest.get(start.wrapping_neg() % 4..).unwrap_or_default();
-    for _ in 0..MOST_OPTIONS {
-        let Some(&[_, _, first, second]) = rest.first_chunk() else {
-            return Ok(());
-        };
-        let length = if big_endian {
-            u16::from_be_bytes([first, second])
-        } else {
-            u16::from_le_bytes([first, second])
-        };
-        let whole = 4 + usize::from(length).next_multiple_of(4);
-        rest = rest.get(whole..).unwrap_or_default();
-    }
-    Err(Damage::Options(MOST_OPTIONS))
-}
-
 /// Parses the one block that `bytes` are.
 fn block(bytes: &[u8], big_endian: bool, kind: u32) -> Result<Block<'_>, Damage> {
     // A simple packet has none.
     if kind != SIMPLE_PACKET {
-        check_options(bytes, big_endian, kind)?;
+        option::check(bytes, big_endian, kind)?;
     }
     let parsed: IResult<_, _, _> = if big_endian {
         parse_block_be(bytes)
@@ -408,148 +360,4 @@ fn block(bytes: &[u8], big_endian: bool, kind: u32) -> Result<Block<'_>, Damage>
             },
             length: bytes.len(),
         })
-}
-
-/// The value of an option, without padding.
-fn bytes_of<'a>(options: &'a [PcapNGOption<'_>], code: u16) -> Option<&'a [u8]> {
-    let option = options.iter().find(|option| option.code.0 == code)?;
-    option.as_bytes().ok()
-}
-
-fn text<'a>(options: &'a [PcapNGOption<'_>], code: u16) -> Option<Cow<'a, str>> {
-    bytes_of(options, code).map(|bytes| String::from_utf8_lossy(trim(bytes)))
-}
-
-/// Some writers end a text with zeros.
-fn trim(bytes: &[u8]) -> &[u8] {
-    let end = bytes.iter().rposition(|&byte| byte != 0);
-    end.and_then(|end| bytes.get(..=end)).unwrap_or_default()
-}
-
-fn comments<'a>(options: &'a [PcapNGOption<'_>]) -> Vec<Cow<'a, str>> {
-    let values = options.iter().filter(|option| is_comment(option));
-    texts(values.filter_map(|option| option.as_bytes().ok()))
-}
-
-/// The comments, out of options that are not needed any more.
-fn owned_comments(options: Vec<PcapNGOption<'_>>) -> Vec<Cow<'_, str>> {
-    let values = options.into_iter().filter(is_comment);
-    texts(values.filter_map(|option| match option.value {
-        Cow::Borrowed(value) => value.get(..usize::from(option.len)),
-        // The parser borrows all of them.
-        Cow::Owned(_) => None,
-    }))
-}
-
-fn is_comment(option: &PcapNGOption<'_>) -> bool {
-    option.code == OptionCode(option::COMMENT)
-}
-
-/// Texts of a block. What is no UTF-8 has to be copied to be replaced, and of that not more than some: then it ends
-/// where it stops to be UTF-8.
-fn texts<'a>(values: impl Iterator<Item = &'a [u8]>) -> Vec<Cow<'a, str>> {
-    /// Bytes that may be copied for one block.
-    const COPIED: usize = 1 << 20;
-    let mut room = COPIED;
-    values
-        .map(|bytes| {
-            let bytes = trim(bytes);
-            match std::str::from_utf8(bytes) {
-                Ok(text) => Cow::Borrowed(text),
-                Err(error) if bytes.len() > room => {
-                    let valid = bytes.get(..error.valid_up_to()).unwrap_or_default();
-                    Cow::Borrowed(std::str::from_utf8(valid).unwrap_or_default())
-                }
-                Err(_) => {
-                    room -= bytes.len();
-                    String::from_utf8_lossy(bytes)
-                }
-            }
-        })
-        .collect()
-}
-
-/// What the options of an interface say.
-fn interface(options: &[PcapNGOption<'_>], big_endian: bool) -> Interface {
-    let name = text(options, option::IF_NAME).map(|name| {
-        let mut name = name.into_owned();
-        name.truncate(name.floor_char_boundary(LONGEST_NAME));
-        name
-    });
-    let offset = bytes_of(options, option::IF_TSOFFSET)
-        .and_then(<[u8]>::first_chunk)
-        .map_or(0, |bytes| {
-            if big_endian {
-                i64::from_be_bytes(*bytes)
-            } else {
-                i64::from_le_bytes(*bytes)
-            }
-        });
-    let resolution = bytes_of(options, option::IF_TSRESOL).and_then(|bytes| bytes.first());
-    Interface {
-        name: name.filter(|name| !name.is_empty()),
-        resolution: resolution.copied().unwrap_or(6),
-        offset,
-        ..Interface::default()
-    }
-}
-
-impl Interface {
-    /// A time stamp as nanoseconds since 1970 UTC; `None` where it was not set, or no calendar has that moment.
-    fn time_ns(&self, stamp: u64) -> Option<i128> {
-        const NANO: u32 = 9;
-        const BINARY: u8 = 0x80;
-        if stamp == 0 {
-            return None;
-        }
-        let stamp = i128::from(stamp);
-        let digits = u32::from(self.resolution & !BINARY);
-        let since = if self.resolution & BINARY != 0 {
-            // Below 2^64 times 2^30: it fits, and the shift is below 128.
-            (stamp * 1_000_000_000) >> digits
-        } else if digits <= NANO {
-            stamp * 10i128.pow(NANO - digits)
-        } else {
-            10i128
-                .checked_pow(digits - NANO)
-                .map_or(0, |unit| stamp / unit)
-        };
-        let time = since + i128::from(self.offset) * 1_000_000_000;
-        CALENDAR.contains(&time).then_some(time)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::Interface;
-
-    fn time(resolution: u8, offset: i64, stamp: u64) -> Option<i128> {
-        Interface {
-            resolution,
-            offset,
-            ..Interface::default()
-        }
-        .time_ns(stamp)
-    }
-
-    #[test]
-    fn every_time_resolution() {
-        assert_eq!(
-            time(6, 0, 1_700_000_000_123_456),
-            Some(1_700_000_000_123_456_000)
-        );
-        assert_eq!(
-            time(9, 0, 1_700_000_000_123_456_789),
-            Some(1_700_000_000_123_456_789)
-        );
-        assert_eq!(time(0, 5, 1_700_000_000), Some(1_700_000_005_000_000_000));
-        assert_eq!(time(12, 0, 5_000), Some(5));
-        assert_eq!(time(0x80 | 10, 0, 1024 + 512), Some(1_500_000_000));
-        assert_eq!(time(127, 1, u64::MAX), Some(1_000_000_000));
-        assert_eq!(time(0xff, 1, u64::MAX), Some(1_000_000_000));
-        assert_eq!(time(0, 0, u64::MAX), None);
-        assert_eq!(time(6, i64::MAX, 1), None);
-        assert_eq!(time(6, i64::MIN, 1), None);
-        assert_eq!(time(6, 0, 0), None);
-    }
 }
