@@ -38,6 +38,8 @@ const ETHERNET_LEN: usize = 14;
 const SLL_LEN: usize = 16;
 /// Length of the header of [`lt::LINUX_SLL2`] in bytes.
 pub const SLL2_LEN: usize = 20;
+/// `LINUX_SLL_P_802_2`: what a cooked header says before LLC.
+const LLC: u16 = 0x0004;
 /// Below this a protocol field holds something else than an EtherType.
 const ETHERTYPE_MIN: u16 = 0x0600;
 
@@ -238,7 +240,10 @@ pub fn pack<'a>(
     let (head_len, protocol) = match link {
         // The bytes say themselves what follows their header, VLAN tags included.
         Link::Ethernet if frame.bytes.len() >= ETHERNET_LEN => {
-            (ETHERNET_LEN, u16_at(frame.bytes, 12))
+            let protocol = u16_at(frame.bytes, 12);
+            // 802.3 has a length there, and LLC behind it.
+            let protocol = protocol.map(|field| if field < ETHERTYPE_MIN { LLC } else { field });
+            (ETHERNET_LEN, protocol)
         }
         Link::Ethernet => (0, None),
         Link::Ip => (
@@ -370,6 +375,15 @@ mod tests {
             0x60, 0x60,
         ];
         assert_eq!((&*packed.data, packed.len), (&expected[..], 24));
+    }
+
+    #[test]
+    fn the_length_of_802_3_is_no_protocol() {
+        let bytes = [&[1; 12][..], &[0, 38], &[0x42; 38]].concat();
+        let frame = frame(lt::ETHERNET, &bytes, bytes.len());
+        let packed = pack(&frame, LinkStyle::Sll2, 1, 1, Direction::In);
+        assert_eq!(packed.data.get(..2), Some(&[0, 4][..]));
+        round_trip(frame, LinkStyle::Sll2, lt::LINUX_SLL2);
     }
 
     #[test]

@@ -32,7 +32,7 @@ pub(super) fn whole(blocks: &[u8], written: usize) -> (u64, u64) {
 
 /// A dump could not be written.
 #[derive(Debug, thiserror::Error)]
-#[error("cannot write {name}: {source}; whole is what was {saved}")]
+#[error("cannot write {name}: {source}; {saved}")]
 pub struct DumpError {
     /// The file.
     pub name: String,

@@ -202,6 +202,8 @@ impl Writer {
                     return Err(self.error(source));
                 }
             },
+            // One stream, however many sections.
+            Destination::Stream(..) if !self.pieces.is_empty() => return Ok(()),
             Destination::Stream(_, name) => self.name.clone_from(name),
         }
         let keep = match &self.destination {
@@ -415,6 +417,9 @@ impl Writer {
     /// [`DumpError`].
     pub fn end_section(&mut self, end: Option<&EndNote>) -> Result<(), DumpError> {
         self.statistics(end);
+        // Told once.
+        self.interfaces.clear();
+        self.counts.clear();
         self.flush()
     }
 

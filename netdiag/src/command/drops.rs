@@ -75,6 +75,7 @@ pub(super) fn run(
     let capture = Capture {
         snaplen: args.snaplen,
         live: true,
+        inputs: &[],
     };
     let mut sinks = dump::sinks(&args.dump, style, capture, &output, diagnostics, &stop)?;
     let report = observe::run(

@@ -4,7 +4,7 @@ use super::sinks::Sinks;
 use crate::{
     capture::{
         Destination, LinkStyle, Origin, Writer,
-        target::{self, Files, Patience, Rotation},
+        target::{self, Files, Identity, Patience, Rotation},
     },
     cli::{DumpArgs, LinkType, UsageError},
     kernel::{self, stop::Stop},
@@ -29,11 +29,13 @@ const DESCRIPTORS: &str = "/dev/fd";
 
 /// What is captured.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Capture {
+pub(super) struct Capture<'a> {
     /// The most of a packet, in bytes.
     pub(super) snaplen: u32,
     /// Whether it is captured here and now.
     pub(super) live: bool,
+    /// The files that it is read from.
+    pub(super) inputs: &'a [Identity],
 }
 
 /// The view and the dump that the user asked for.
@@ -43,7 +45,7 @@ pub(super) struct Capture {
 pub(super) fn sinks(
     args: &DumpArgs,
     style: Style,
-    capture: Capture,
+    capture: Capture<'_>,
     output: &Output,
     diagnostics: &Diagnostics,
     stop: &Stop,
@@ -65,7 +67,7 @@ pub(super) fn sinks(
     } else {
         output.clone()
     };
-    let destination = destination(args, path, to_stdout, Rc::new(stop.clone()))?;
+    let destination = destination(args, path, to_stdout, capture.inputs, Rc::new(stop.clone()))?;
     let writer = Writer::new(destination, origin(capture.live), snaplen);
     let view = render::view(style, table.clone(), diagnostics);
     let dump = Some(Dump::new(writer, link));
@@ -76,6 +78,7 @@ fn destination(
     args: &DumpArgs,
     path: &Path,
     to_stdout: bool,
+    inputs: &[Identity],
     patience: Rc<dyn Patience>,
 ) -> anyhow::Result<Destination> {
     if to_stdout {
@@ -100,7 +103,7 @@ fn destination(
         most_bytes,
         keep: args.rotate_files,
     });
-    let files = Files::create(path, args.force, rotation, patience)?;
+    let files = Files::create(path, args.force, rotation, patience, inputs)?;
     Ok(Destination::Files(Box::new(files)))
 }
 

@@ -12,7 +12,7 @@ use netdiag_common::NetnsId;
 use std::collections::BTreeMap;
 
 /// More counters, namespaces or header checks than this are not kept: memory stays bounded.
-const MOST: usize = 1 << 16;
+const MOST: usize = 1 << 14;
 
 /// The sum of all ends.
 #[derive(Debug, Default)]

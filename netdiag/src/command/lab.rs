@@ -114,6 +114,7 @@ fn live(
     let capture = Capture {
         snaplen: DEFAULT_SNAPLEN,
         live: true,
+        inputs: &[],
     };
     let mut sinks = dump::sinks(&args.dump, style, capture, output, diagnostics, &stop)?;
     let (finished, until) = oneshot::channel::<()>();

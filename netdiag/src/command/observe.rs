@@ -116,14 +116,6 @@ async fn watch(
     diagnostics.problems(&before.problems);
     // Freed memory goes back: parsing the kernel's types took more than the whole run will.
     kernel::trim_memory();
-    let keep = if sinks.rotates() {
-        privilege::Capabilities::AFTER_ATTACH_ROTATING
-    } else {
-        privilege::Capabilities::AFTER_ATTACH
-    };
-    if let Err(error) = privilege::drop_to(keep) {
-        diagnostics.warn(&format!("capabilities could not be dropped: {error}"));
-    }
     let mut ring = session.take_ring().context("the ring is taken already")?;
     let wake = Wake::new(&ring).context("cannot wait for the ring")?;
     let probes = session
@@ -142,7 +134,16 @@ async fn watch(
         probes,
         subject: Subject::Drops,
     };
+    // A dump that takes the place of an older file does so with all that root may do.
     sinks.start(&start);
+    let keep = if sinks.rotates() {
+        privilege::Capabilities::AFTER_ATTACH_ROTATING
+    } else {
+        privilege::Capabilities::AFTER_ATTACH
+    };
+    if let Err(error) = privilege::drop_to(keep) {
+        diagnostics.warn(&format!("capabilities could not be dropped: {error}"));
+    }
     sinks.waiting();
     started();
 
@@ -182,12 +183,21 @@ async fn watch(
 
     // The counters first: what drops packets does not wait for the ring to be drained, and what they count by now has
     // its event.
-    let after = snapshot::take(request.config.netns)?;
+    let after = snapshot::take(request.config.netns);
     session.detach();
     let duration = began.elapsed();
     while observer.drain(&mut ring, BATCH) > 0 {}
-    diagnostics.problems(&after.problems);
-    let deltas = counter::deltas(&before.counters, &after.counters);
+    let deltas = match after {
+        Ok(after) => {
+            diagnostics.problems(&after.problems);
+            counter::deltas(&before.counters, &after.counters)
+        }
+        // What was seen is still to be told.
+        Err(error) => {
+            diagnostics.warn(&format!("the counters cannot be read any more: {error:#}"));
+            Vec::new()
+        }
+    };
     let (report, sinks) = observer.settle(&session, &deltas, duration, interrupted);
     if !report.ledger.balances() {
         diagnostics.warn(&format!(
@@ -359,8 +369,7 @@ impl<'a> Observer<'a> {
             duration,
             interrupted,
             subject: Subject::Drops,
-            whole: true,
-            captured: 0,
+            live: true,
             checks_missed: session.checks_missed(),
             ledger,
             findings: tally

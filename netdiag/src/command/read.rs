@@ -6,7 +6,7 @@ use super::{
 };
 use crate::{
     analysis::filter::PacketFilter,
-    capture::{CaptureError, Reader},
+    capture::{CaptureError, Reader, target::Identity},
     cli::{ReadArgs, UsageError},
     kernel::stop::{Patient, Stop},
     render::{Diagnostics, FileProgress, Output, Style},
@@ -17,8 +17,11 @@ use std::{
     cell::Cell,
     fs::{self, File},
     io::{self, IsTerminal as _, Read},
-    os::{fd::AsFd as _, unix::fs::OpenOptionsExt as _},
-    path::Path,
+    os::{
+        fd::AsFd as _,
+        unix::fs::{MetadataExt as _, OpenOptionsExt as _},
+    },
+    path::{Path, PathBuf},
     process::ExitCode,
     rc::Rc,
 };
@@ -52,57 +55,76 @@ pub(super) fn run(
         check(path)?;
     }
     let mut paths = args.file.iter();
-    let Some(first) = paths.next() else {
-        return Ok(ExitCode::SUCCESS);
-    };
-    let first = match Input::open(first, &stop).and_then(Input::reader) {
-        // Nothing came before the user had enough of waiting.
-        Err(_) if stop.is_set() => return Ok(ExitCode::SUCCESS),
-        first => first?,
+    let mut failures = Vec::new();
+    // A dump is made when there is something to put into it.
+    let mut next = loop {
+        let Some(path) = paths.next() else {
+            return Ok(failed(&failures, diagnostics));
+        };
+        match Input::open(path, &stop).and_then(Input::reader) {
+            Ok(opened) => break Some(opened),
+            // Nothing came before the user had enough of waiting.
+            Err(_) if stop.is_set() => return Ok(ExitCode::SUCCESS),
+            Err(error) => failures.push(error),
+        }
     };
     let with_bar = !output.is_terminal() || matches!(style, Style::Groups | Style::Summary);
     let capture = Capture {
         snaplen: SNAPLEN,
         live: false,
+        inputs: &identities(&args.file),
     };
     let mut sinks = dump::sinks(&args.dump, style, capture, &output, diagnostics, &stop)?;
     let mut reading = Reading::new(&mut sinks, wanted(args), args.count);
-    let mut failures = Vec::new();
-    let mut next = Some(Ok(first));
-    while let Some(opened) = next {
-        match opened {
-            Ok((name, mut reader, position)) => {
-                let progress = position
-                    .filter(|_| with_bar)
-                    .map(|position| FileProgress::new(diagnostics, position));
-                let read = all(&mut reading, &mut reader, progress, &stop);
-                diagnose(&name, &reader, diagnostics);
-                failures.extend(
-                    read.err()
-                        .map(|error| anyhow::Error::new(error).context(name)),
-                );
+    while let Some((name, mut reader, position)) = next.take() {
+        let is_stream = position.is_none();
+        let progress = position
+            .filter(|_| with_bar)
+            .map(|position| FileProgress::new(diagnostics, position));
+        let read = all(&mut reading, &mut reader, progress, &stop);
+        diagnose(&name, &reader, diagnostics);
+        // An interruption looks like an end in the middle.
+        let over = stop.is_set() || reading.over();
+        if stop.is_set() && !is_stream {
+            diagnostics.warn(&format!("interrupted: {name} was not read to its end"));
+        }
+        failures.extend(
+            read.err()
+                .filter(|_| !over)
+                .map(|error| anyhow::Error::new(error).context(name)),
+        );
+        while !over && next.is_none() {
+            let Some(path) = paths.next() else { break };
+            match Input::open(path, &stop).and_then(Input::reader) {
+                Ok(opened) => next = Some(opened),
+                Err(_) if stop.is_set() => break,
+                Err(error) => failures.push(error),
             }
-            Err(error) => failures.push(error),
         }
-        if stop.is_set() || reading.over() {
-            // An interruption looks like an end in the middle.
-            failures.clear();
-            break;
-        }
-        next = paths
-            .next()
-            .map(|path| Input::open(path, &stop).and_then(Input::reader));
     }
     let cut = stop.is_set() || !failures.is_empty();
     reading.finish(cut, stop.is_set(), diagnostics);
+    let code = failed(&failures, diagnostics);
     sinks.finish(diagnostics)?;
-    let Some(last) = failures.pop() else {
-        return Ok(ExitCode::SUCCESS);
-    };
+    Ok(code)
+}
+
+/// Says what could not be read; the status to end with.
+fn failed(failures: &[anyhow::Error], diagnostics: &Diagnostics) -> ExitCode {
     for failure in failures {
-        diagnostics.error(&failure);
+        diagnostics.error(failure);
     }
-    Err(last)
+    if failures.is_empty() {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    }
+}
+
+/// What tells the files from others: a dump must not go into one of them.
+fn identities(paths: &[PathBuf]) -> Vec<Identity> {
+    let meta = paths.iter().filter_map(|path| fs::metadata(path).ok());
+    meta.map(|meta| (meta.dev(), meta.ino())).collect()
 }
 
 /// Reads a file to its end, or to where the user has enough.
@@ -172,7 +194,7 @@ struct Input {
 }
 
 /// How far a file was read, and how long it is.
-pub(crate) type Position = (Rc<Cell<u64>>, u64);
+type Position = (Rc<Cell<u64>>, u64);
 
 /// Says early what cannot be read, before anything is waited for.
 fn check(path: &Path) -> anyhow::Result<()> {

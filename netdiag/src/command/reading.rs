@@ -11,7 +11,7 @@ use crate::{
     capture::{
         Captured, Item,
         link::unpack,
-        note::{DropNote, RunNote},
+        note::{DropNote, EndNote, RunNote},
     },
     decode::{self, Frame, HeaderCheck, Packet},
     render::{Diagnostics, Probe, Progress, Report, Start, Subject},
@@ -53,8 +53,9 @@ pub(super) struct Reading<'a> {
     /// Packets of nobody's run, and those of them without a device.
     captured: u64,
     nameless: u64,
-    /// Drops since a run's end was last told.
+    /// Drops since a run's end was last told, and those of them that were reported.
     pending: u64,
+    kept: u64,
     /// Drops that no end of a run has told of.
     untold: u64,
     /// Drops that an end told of, and the file does not have.
@@ -81,6 +82,7 @@ impl<'a> Reading<'a> {
             captured: 0,
             nameless: 0,
             pending: 0,
+            kept: 0,
             untold: 0,
             missing: 0,
             endless: 0,
@@ -111,16 +113,27 @@ impl<'a> Reading<'a> {
         match item {
             Item::Start(run) => self.start(*run),
             Item::Packet(packet) => self.packet(&packet),
-            Item::End(end) => {
-                let [_, reported, ..] = end.ledger;
-                self.untold += self.pending.saturating_sub(reported);
-                let missing = reported.saturating_sub(self.pending);
-                self.missing = self.missing.saturating_add(missing);
-                self.pending = 0;
-                self.part = 0;
-                self.ended.add(*end);
-            }
+            Item::End(end) => self.end(*end),
         }
+    }
+
+    fn end(&mut self, end: EndNote) {
+        let [seen, reported, _, sampled_out, lost] = end.ledger;
+        let surplus = self.pending.saturating_sub(reported);
+        let missing = reported.saturating_sub(self.pending);
+        self.untold += surplus;
+        self.missing = self.missing.saturating_add(missing);
+        self.pending = 0;
+        self.part = 0;
+        // In a dump the run is what is kept of it.
+        let seen = seen.saturating_add(surplus);
+        let kept = std::mem::take(&mut self.kept);
+        let others = kept.saturating_add(sampled_out).saturating_add(lost);
+        self.sinks.run_end(&EndNote {
+            ledger: [seen, kept, seen.saturating_sub(others), sampled_out, lost],
+            ..end.clone()
+        });
+        self.ended.add(end);
     }
 
     /// What is pending belongs to a run that has no end here.
@@ -130,6 +143,7 @@ impl<'a> Reading<'a> {
             self.pending = 0;
             self.endless += 1;
         }
+        self.kept = 0;
     }
 
     fn start(&mut self, run: RunNote) {
@@ -203,6 +217,7 @@ impl<'a> Reading<'a> {
         }
         let wanted = self.wanted.admits(event);
         if let Outcome::Reported { finding } = self.tally.observe(event, wanted) {
+            self.kept += u64::from(event.is_drop());
             self.sinks.event(event, finding);
         }
     }
@@ -398,7 +413,7 @@ fn settle(tally: Tally, books: Books, ended: Ended) -> Report {
     let spoken = if compared { counters.as_slice() } else { &[] };
     let findings = tally.findings.finish(spoken);
     let echoes = ended.echoes(tally.echoes.dropped());
-    let (runs, interrupted) = (ended.runs, ended.interrupted);
+    let interrupted = ended.interrupted;
     let (checks_missed, check_ns) = (ended.checks_missed, ended.check_ns);
     let (header_checks, namespaces) = ended.into_parts();
     Report {
@@ -409,8 +424,7 @@ fn settle(tally: Tally, books: Books, ended: Ended) -> Report {
         } else {
             Subject::Drops
         },
-        whole: runs > 0,
-        captured: books.captured,
+        live: false,
         ledger,
         findings,
         compared,

@@ -5,7 +5,7 @@
 
 use crate::{
     analysis::event::Event,
-    capture::DumpError,
+    capture::{DumpError, note::EndNote},
     kernel::stop::Stop,
     render::{Diagnostics, Dump, Output, Progress, Report, Start, View},
 };
@@ -90,6 +90,10 @@ impl Sinks {
     pub(super) fn progress(&mut self, progress: &Progress) {
         self.dumped(Dump::flush);
         self.show(|view| view.progress(progress));
+    }
+
+    pub(super) fn run_end(&mut self, end: &EndNote) {
+        self.dumped(|dump| dump.run_end(end));
     }
 
     pub(super) fn end(&mut self, report: &Report) {

@@ -126,7 +126,7 @@ impl Read for Patient {
     /// Reads; at the user's wish to stop it is as at the end.
     fn read(&mut self, space: &mut [u8]) -> io::Result<usize> {
         loop {
-            if self.stream && !self.wait()? {
+            if self.stop.is_set() || self.stream && !self.wait()? {
                 return Ok(0);
             }
             match self.file.read(space) {

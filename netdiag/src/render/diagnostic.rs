@@ -101,7 +101,9 @@ pub fn usage(message: &str) -> ExitCode {
 ///
 /// A reader that closed the pipe has what it wanted: that is no failure.
 pub fn failure(error: &anyhow::Error) -> ExitCode {
-    let write_error = error.downcast_ref::<io::Error>();
+    // With a context it is the error of something else.
+    let top = error.chain().next();
+    let write_error = top.and_then(|error| error.downcast_ref::<io::Error>());
     let dump_error = error.downcast_ref::<DumpError>().map(|error| &error.source);
     let closed = |error: &io::Error| error.kind() == ErrorKind::BrokenPipe;
     if write_error.or(dump_error).is_some_and(closed) {

@@ -18,7 +18,10 @@ pub struct Dump {
     style: LinkStyle,
     /// The interface of the last packet: the next one is mostly of the same.
     interface: InterfaceKey,
-    begun: bool,
+    /// Whether a section was started, and its end not told yet.
+    open: bool,
+    /// Whether what comes next needs a section of its own: the run before it has ended.
+    ended: bool,
     uncooked: u64,
 }
 
@@ -30,7 +33,8 @@ impl Dump {
             writer,
             style,
             interface: InterfaceKey::default(),
-            begun: false,
+            open: false,
+            ended: false,
             uncooked: 0,
         }
     }
@@ -55,9 +59,10 @@ impl Dump {
     /// # Errors
     /// [`DumpError`].
     pub fn start(&mut self, start: &Start) -> Result<(), DumpError> {
-        if std::mem::replace(&mut self.begun, true) {
+        if std::mem::replace(&mut self.open, true) {
             self.writer.end_section(None)?;
         }
+        self.ended = false;
         // Without a kernel it is no run of netdiag's, and nothing is to be taken for one.
         let run = start.kernel.as_ref().map(|kernel| RunNote {
             version: start.version.clone(),
@@ -91,6 +96,11 @@ impl Dump {
             (Some(false), _) => Direction::Out,
             _ => Direction::In,
         };
+        if std::mem::take(&mut self.ended) {
+            // Of no run: nothing is to be taken for one.
+            self.open = true;
+            self.writer.section(None)?;
+        }
         let packed = match event.source {
             Some(source) => repack(source.link_type, &event.frame, self.style, event.received),
             None => pack(
@@ -166,17 +176,26 @@ impl Dump {
         self.writer.flush()
     }
 
+    /// A run of the files that are read is over: this is what it came to, of what is kept.
+    ///
+    /// # Errors
+    /// [`DumpError`].
+    pub fn run_end(&mut self, end: &EndNote) -> Result<(), DumpError> {
+        self.open = false;
+        self.ended = true;
+        self.writer.end_section(Some(end))
+    }
+
     /// The run is over.
     ///
     /// # Errors
     /// [`DumpError`].
     pub fn end(&mut self, report: &Report) -> Result<(), DumpError> {
-        if !self.begun {
-            return self.writer.close();
+        if self.open {
+            // Of what is read, each run has told its own end; where it has none, nothing is to be taken for one.
+            let end = report.live.then(|| end_note(report));
+            self.writer.end_section(end.as_ref())?;
         }
-        // Where the end of a run is not known, nothing is to be taken for one.
-        let end = report.whole.then(|| end_note(report));
-        self.writer.end_section(end.as_ref())?;
         self.writer.close()
     }
 }
@@ -219,17 +238,13 @@ fn note<'a>(
 
 fn end_note(report: &Report) -> EndNote {
     let ledger = &report.ledger;
-    let captured = report.census.packets();
     EndNote {
         duration_ns: u64::try_from(report.duration.as_nanos()).unwrap_or(u64::MAX),
         interrupted: report.interrupted,
-        // Packets of other captures are not of the run.
         ledger: [
-            ledger.seen.saturating_sub(report.captured),
-            ledger.reported.saturating_sub(captured),
-            ledger
-                .filtered
-                .saturating_sub(report.captured.saturating_sub(captured)),
+            ledger.seen,
+            ledger.reported,
+            ledger.filtered,
             ledger.sampled_out,
             ledger.lost,
         ],

@@ -114,10 +114,8 @@ pub struct Report {
     pub interrupted: bool,
     /// What it was about.
     pub subject: Subject,
-    /// Whether the end of the run is known, and with it the counters and what was lost.
-    pub whole: bool,
-    /// Packets that somebody captured, shown or not.
-    pub captured: u64,
+    /// Whether it was a run, and not files that were read.
+    pub live: bool,
     /// The books.
     pub ledger: Ledger,
     /// What is wrong.

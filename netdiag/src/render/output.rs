@@ -1,6 +1,8 @@
 //! Standard output: buffered, shared by what writes to it, and aware of whether anything was written.
 
+use super::text::is_harmful;
 use serde::Serialize;
+use serde_json::ser::Formatter;
 use std::{
     cell::RefCell,
     fmt::{self, Write as _},
@@ -143,7 +145,8 @@ impl Output {
     /// The file's.
     pub fn json(&self, value: &impl Serialize) -> io::Result<()> {
         self.write(|buffer| {
-            serde_json::to_writer(&mut *buffer, value).map_err(io::Error::from)?;
+            let mut serializer = serde_json::Serializer::with_formatter(&mut *buffer, Harmless);
+            value.serialize(&mut serializer).map_err(io::Error::from)?;
             buffer.push(b'\n');
             Ok(())
         })
@@ -178,5 +181,30 @@ impl fmt::Write for Text<'_> {
     fn write_str(&mut self, text: &str) -> fmt::Result {
         self.0.extend_from_slice(text.as_bytes());
         Ok(())
+    }
+}
+
+/// JSON that a terminal may show: what it would obey, or what makes text look like another, is escaped. The value stays
+/// the same.
+struct Harmless;
+
+impl Formatter for Harmless {
+    fn write_string_fragment<W: Write + ?Sized>(
+        &mut self,
+        writer: &mut W,
+        fragment: &str,
+    ) -> io::Result<()> {
+        // Nearly all of it, and there is much of it.
+        if fragment.bytes().all(|byte| byte < 0x7f) {
+            return writer.write_all(fragment.as_bytes());
+        }
+        let mut rest = fragment;
+        // JSON itself escapes the controls below the space.
+        while let Some((at, c)) = rest.char_indices().find(|(_, c)| is_harmful(*c)) {
+            let (before, after) = rest.split_at(at);
+            write!(writer, "{before}\\u{:04x}", u32::from(c))?;
+            rest = after.get(c.len_utf8()..).unwrap_or_default();
+        }
+        writer.write_all(rest.as_bytes())
     }
 }

@@ -6,11 +6,7 @@ use std::borrow::Cow;
 
 /// Text without control characters: packet bytes, names and paths come from strangers.
 pub(super) fn plain(text: &str) -> Cow<'_, str> {
-    let obeyed = |c: char| {
-        // Bidirectional and invisible ones are not obeyed, but they make text look like another.
-        let deceives = matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}');
-        (c.is_control() && c != '\n') || deceives
-    };
+    let obeyed = |c: char| c != '\n' && is_harmful(c);
     if text.contains(obeyed) {
         Cow::Owned(text.replace(obeyed, "\u{fffd}"))
     } else {
@@ -54,6 +50,13 @@ impl Paint {
             text.into_owned()
         }
     }
+}
+
+/// Whether a terminal obeys it. Bidirectional and invisible characters are not obeyed, but they make text look like
+/// another.
+pub(super) fn is_harmful(c: char) -> bool {
+    let deceives = matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}');
+    c.is_control() || deceives
 }
 
 /// The same on one line: a stranger's name must not look like a line of netdiag's.

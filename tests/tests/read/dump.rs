@@ -239,3 +239,50 @@ fn only_so_many_pieces_are_kept() {
     said.assert_balanced();
     assert_eq!(said.ledger("seen"), 57);
 }
+
+/// Each run keeps its own end, whatever is left of it.
+#[test]
+fn two_runs_in_one_dump_say_what_they_said_apart() {
+    let room = Room::new();
+    let other = concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/../captures/udp-closed-port.pcapng"
+    );
+    let both = room.path("both.pcapng");
+    for filter in [&[][..], &["--reason", "NO_SOCKET"]] {
+        let apart = Said::well(&[&[DUMP, other], filter].concat());
+        assert_eq!(apart.ledger("seen"), 62);
+        let written = Said::well(&[&["-q", DUMP, other, "-w", &both, "--force"], filter].concat());
+        assert_eq!(written.summary, apart.summary);
+        let together = Said::well(&[&both]);
+        assert_eq!(together.packets, apart.packets);
+        assert_eq!(together.summary, apart.summary);
+    }
+}
+
+#[test]
+fn what_is_read_is_never_overwritten() {
+    let room = Room::new();
+    let bytes = fs::read(DUMP).unwrap();
+    let input = room.file("a.pcapng", &bytes);
+    let piece = room.file("b_00001.pcapng", &bytes);
+    for arguments in [
+        &["-q", DUMP, &input, "-w", &input, "--force"][..],
+        &[
+            "-q",
+            &piece,
+            "-w",
+            &room.path("b.pcapng"),
+            "--rotate-size",
+            "8K",
+            "--force",
+        ],
+    ] {
+        let said = Said::of(arguments);
+        assert_eq!(said.code, Some(1));
+        assert!(said.stderr.contains("is read from"), "{}", said.stderr);
+        for path in [&input, &piece] {
+            assert_eq!(fs::read(path).unwrap(), bytes);
+        }
+    }
+}

@@ -217,3 +217,37 @@ fn namespaces_devices_and_reasons_without_end() {
     let file = file.statistics(&comments(&end(60_000, 0, 0)));
     reads(&room.file("kinds.pcapng", file.bytes()), 60_000);
 }
+
+/// The longest lines that are taken, as many kinds of them as are kept.
+#[test]
+fn long_names_without_end() {
+    let room = Room::new();
+    let start = run_starts().interface(packet::ETHERNET, 0, &[]);
+    let frame = packet::udp(1, 2, b"some bytes");
+    let long = |what: &str, number: u32, length: usize| {
+        format!("{what}{}{number:06}", "x".repeat(length - 6))
+    };
+    for length in [1024, 16_000] {
+        let file = (0..5000u32).fold(start.clone(), |file, number| {
+            let lines = [
+                long("Reason: ", number, length),
+                long("Location: ", number, length),
+                "Netdiag: drop probe=kfree_skb link=ethernet".to_owned(),
+            ];
+            file.packet(0, TIME, &frame, &comments(&lines))
+        });
+        let names = (0..12).fold(file, |file, block: u32| {
+            let mut lines = end(if block == 0 { 5000 } else { 0 }, 0, 0);
+            let all = 2000 * 1024 / u32::try_from(length).expect("a number");
+            let numbers = (0..all).map(|number| block * all + number);
+            lines.extend(
+                numbers
+                    .map(|number| format!("Namespace-Name: {number} {}", "n".repeat(length - 20))),
+            );
+            file.statistics(&comments(&lines))
+        });
+        let ended = bounded(&["-q", &room.file("long.pcapng", names.bytes())]);
+        assert_eq!(ended.code, Some(0), "{length}: {}", ended.stderr);
+        assert!(ended.stdout.contains("= 5000 reported"), "{}", ended.stdout);
+    }
+}

@@ -1,6 +1,6 @@
 //! What netdiag says about a dropped packet.
 
-use super::{LONGEST, escape, escape_word, lines, number, unescape, word};
+use super::{LONGEST_PASSING, escape, escape_word, lines, number, unescape, word};
 use crate::decode::{HeaderCheck, Link};
 use netdiag_common::NetnsId;
 use std::{borrow::Cow, fmt::Write as _};
@@ -184,7 +184,7 @@ impl<'a> DropNote<'a> {
 /// Bytes from two digits each.
 fn bytes(digits: &str) -> Option<Vec<u8>> {
     let hexadecimal = digits.bytes().all(|digit| digit.is_ascii_hexdigit());
-    if digits.len() > LONGEST || !digits.len().is_multiple_of(2) || !hexadecimal {
+    if digits.len() > LONGEST_PASSING || !digits.len().is_multiple_of(2) || !hexadecimal {
         return None;
     }
     digits

@@ -65,7 +65,7 @@ pub struct CheckNote {
 }
 
 /// More of a kind than this one block is not read of: memory stays bounded.
-const MOST: usize = 1 << 16;
+const MOST: usize = 1 << 14;
 
 const LEDGER: [&str; 5] = ["seen", "reported", "filtered", "sampled_out", "lost"];
 const CHECK: [&str; 4] = ["calls", "refused", "malformed", "accepted"];
@@ -81,22 +81,6 @@ impl EndNote {
             format!("Interrupted: {}", yes(self.interrupted)),
             format!("Counters-Compared: {}", yes(self.compared)),
         ];
-        for counter in &self.counters {
-            let mut text = format!("Counter: {}", escape_word(&counter.name));
-            // Writing to a string cannot fail.
-            if let Some(netns) = counter.netns {
-                let _ = write!(text, " netns={}", netns.0);
-            }
-            let _ = write!(
-                text,
-                " delta={} explained={}",
-                counter.delta, counter.explained
-            );
-            if let Some(ifname) = &counter.ifname {
-                let _ = write!(text, " ifname={}", escape_word(ifname));
-            }
-            comments.push(text);
-        }
         for (key, echoes) in ECHOES.iter().zip(&self.echoes) {
             let by = if echoes.hooked { "hook" } else { "counter" };
             let EchoNote {
@@ -113,6 +97,23 @@ impl EndNote {
         comments.push(format!("Header-Checks-Missed: {}", self.checks_missed));
         if let Some(ns) = self.check_ns {
             comments.push(format!("Header-Check-Price: {ns} ns"));
+        }
+        // These may be many, and where they are too many for a block, the last ones go.
+        for counter in &self.counters {
+            let mut text = format!("Counter: {}", escape_word(&counter.name));
+            // Writing to a string cannot fail.
+            if let Some(netns) = counter.netns {
+                let _ = write!(text, " netns={}", netns.0);
+            }
+            let _ = write!(
+                text,
+                " delta={} explained={}",
+                counter.delta, counter.explained
+            );
+            if let Some(ifname) = &counter.ifname {
+                let _ = write!(text, " ifname={}", escape_word(ifname));
+            }
+            comments.push(text);
         }
         for (id, name) in &self.namespaces {
             comments.push(format!("Namespace-Name: {} {}", id.0, escape(name)));

@@ -67,16 +67,23 @@ fn unescape(text: &str) -> Cow<'_, str> {
     Cow::Owned(plain)
 }
 
-/// Longer values than this are not netdiag's: what is kept of a stranger's file stays small.
-const LONGEST: usize = 16_384;
+/// Longer lines than this are not netdiag's: what is kept of a stranger's file stays small. The longest are the names of
+/// functions, with a module (`KSYM_NAME_LEN` is 512).
+const LONGEST: usize = 1024;
+
+/// The same for what is not kept: paths of cgroups, and the bytes before those of a packet block.
+const LONGEST_PASSING: usize = 16_384;
 
 /// The lines of some comments, taken apart.
 fn lines<'a>(comments: &'a [Cow<'_, str>]) -> impl Iterator<Item = (&'a str, &'a str)> {
     comments
         .iter()
         .flat_map(|comment| comment.lines())
-        .filter(|line| line.len() <= LONGEST)
         .filter_map(|line| line.split_once(": "))
+        .filter(|(key, value)| {
+            let passing = matches!(*key, "Cgroup" | "Netdiag");
+            value.len() <= if passing { LONGEST_PASSING } else { LONGEST }
+        })
 }
 
 /// The value of `key=` among words.

@@ -5,7 +5,7 @@ use crate::capture::{
     saved::{Short, whole},
     writer::Sink,
 };
-use rustix::fs::fstat;
+use rustix::fs::{OFlags, fcntl_getfl, fstat};
 use std::{
     fs::File,
     io::{self, Seek as _, Write as _},
@@ -32,14 +32,29 @@ pub(super) struct DumpFile {
 
 impl DumpFile {
     pub(super) fn new(mut file: File, patience: Rc<dyn Patience>) -> Self {
-        let regular = fstat(file.as_fd()).is_ok_and(|stat| is_regular(&stat));
         // Standard output may be a file that has something already.
-        let length = regular.then(|| file.stream_position().unwrap_or(0));
+        let length = match fstat(file.as_fd()) {
+            Ok(stat) if is_regular(&stat) => {
+                let appends = fcntl_getfl(&file).is_ok_and(|flags| flags.contains(OFlags::APPEND));
+                let end = u64::try_from(stat.st_size).unwrap_or(0);
+                Some(if appends {
+                    end
+                } else {
+                    file.stream_position().unwrap_or(end)
+                })
+            }
+            _ => None,
+        };
         Self {
             file,
             length,
             patience,
         }
+    }
+
+    #[cfg(test)]
+    pub(super) fn length(&self) -> Option<u64> {
+        self.length
     }
 
     /// Writes one piece; tells how much of it went out.

@@ -84,6 +84,9 @@ pub enum TargetError {
         /// The link.
         link: String,
     },
+    /// It is read from.
+    #[error("{0} is read from: give the dump another name")]
+    Input(String),
     /// It is a directory.
     #[error("{0} is a directory: name a file in it")]
     Directory(String),
@@ -103,6 +106,9 @@ pub enum TargetError {
         source: io::Error,
     },
 }
+
+/// What tells a file from others, whatever its name: device and inode number.
+pub type Identity = (u64, u64);
 
 /// The files of a dump.
 pub struct Files {
@@ -152,6 +158,7 @@ impl Files {
         force: bool,
         rotation: Option<Rotation>,
         patience: Rc<dyn Patience>,
+        inputs: &[Identity],
     ) -> Result<Self, TargetError> {
         let shown = path.display().to_string();
         let system = |source: io::Error| TargetError::System {
@@ -184,11 +191,25 @@ impl Files {
             made: VecDeque::new(),
             first: None,
         };
+        files.check_inputs(inputs)?;
         if rotation.is_some() {
             files.check_rotation()?;
         }
         files.first = Some(files.make()?);
         Ok(files)
+    }
+
+    /// What is read must not be overwritten, whatever the user wants.
+    fn check_inputs(&self, inputs: &[Identity]) -> Result<(), TargetError> {
+        let mut names = vec![self.name.clone()];
+        names.extend(self.rotation.map(|_| self.earlier()).unwrap_or_default());
+        for name in names {
+            let stat = statat(&self.directory, &name, AtFlags::empty());
+            if stat.is_ok_and(|stat| inputs.contains(&(stat.st_dev, stat.st_ino))) {
+                return Err(TargetError::Input(self.shown_as(&name)));
+            }
+        }
+        Ok(())
     }
 
     /// Nothing of an earlier run may be in the way when the run is well on: it would be refused then.
@@ -251,7 +272,11 @@ impl Files {
                 .map_err(|error| io::Error::other(error.to_string()))?,
         };
         if let Some(temporary) = &made.temporary {
-            renameat(&self.directory, temporary, &self.directory, &made.name)?;
+            let renamed = renameat(&self.directory, temporary, &self.directory, &made.name);
+            if let Err(error) = renamed {
+                let _ = unlinkat(&self.directory, temporary, AtFlags::empty());
+                return Err(error.into());
+            }
         }
         if let Some(keep) = self.keep() {
             self.made.push_back(made.name);
@@ -320,6 +345,11 @@ impl Files {
         Ok(file)
     }
 
+    fn is_ours(&self, user: u32) -> bool {
+        let sudo = self.owner.map(|(user, _)| user.as_raw());
+        user == geteuid().as_raw() || Some(user) == sudo
+    }
+
     /// A device or a pipe. What was opened is looked at, and not what had the name before.
     fn open_existing(&self, name: &OsStr, shown: &str) -> Result<File, TargetError> {
         let system = |source: io::Error| TargetError::System {
@@ -338,7 +368,7 @@ impl Files {
         match FileType::from_raw_mode(stat.st_mode) {
             FileType::CharacterDevice => Ok(File::from(file)),
             // Somebody else's pipe would be handed the packets.
-            FileType::Fifo if stat.st_uid == geteuid().as_raw() => Ok(File::from(file)),
+            FileType::Fifo if self.is_ours(stat.st_uid) => Ok(File::from(file)),
             _ => Err(TargetError::Kind(shown.to_owned())),
         }
     }

@@ -1,7 +1,7 @@
 //! What may be written to, and what may not.
 
 use super::*;
-use std::os::unix::fs::{PermissionsExt as _, symlink};
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, symlink};
 
 struct Never;
 
@@ -16,7 +16,7 @@ impl Patience for Never {
 }
 
 fn create(path: &Path, force: bool, rotation: Option<Rotation>) -> Result<Files, TargetError> {
-    Files::create(path, force, rotation, Rc::new(Never))
+    Files::create(path, force, rotation, Rc::new(Never), &[])
 }
 
 fn write(path: &Path, force: bool) -> Result<(), TargetError> {
@@ -165,4 +165,38 @@ fn rotation_keeps_the_newest_and_clears_what_an_earlier_run_left() {
         "other_00001.pcapng",
     ];
     assert_eq!(names(directory.path()), left);
+}
+
+#[test]
+fn what_is_read_is_not_overwritten() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("d.pcapng");
+    let piece = directory.path().join("d_00001.pcapng");
+    for (input, rotation) in [
+        (&path, None),
+        (
+            &piece,
+            Some(Rotation {
+                most_bytes: 1,
+                keep: None,
+            }),
+        ),
+    ] {
+        fs::write(input, "old").unwrap();
+        let meta = fs::metadata(input).unwrap();
+        let inputs = [(meta.dev(), meta.ino())];
+        let refused = Files::create(&path, true, rotation, Rc::new(Never), &inputs);
+        assert!(matches!(refused, Err(TargetError::Input(_))));
+        assert_eq!(fs::read(input).unwrap(), b"old");
+        fs::remove_file(input).unwrap();
+    }
+}
+
+#[test]
+fn what_stands_before_a_dump_stays() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("log");
+    fs::write(&path, "old").unwrap();
+    let file = File::options().append(true).open(&path).unwrap();
+    assert_eq!(DumpFile::new(file, Rc::new(Never)).length(), Some(3));
 }
