@@ -282,23 +282,20 @@ fn sll2(
     direction: Direction,
     sender: &[u8],
 ) -> [u8; SLL2_LEN] {
-    let mut header = [0; SLL2_LEN];
-    let (kind, rest) = header.split_at_mut(4);
-    let (index, rest) = rest.split_at_mut(4);
-    let (device, rest) = rest.split_at_mut(2);
-    let (packet, address) = rest.split_at_mut(2);
-    kind.iter_mut().zip(protocol.to_be_bytes()).for_each(set);
-    index.iter_mut().zip(ifindex.to_be_bytes()).for_each(set);
-    device.iter_mut().zip(dev_type.to_be_bytes()).for_each(set);
+    let [kind, kind_low] = protocol.to_be_bytes();
+    let [i0, i1, i2, i3] = ifindex.to_be_bytes();
+    let [device, device_low] = dev_type.to_be_bytes();
     let length = u8::try_from(sender.len()).unwrap_or(0);
-    let lengths = [direction.packet_type(), length];
-    packet.iter_mut().zip(lengths).for_each(set);
-    address.iter_mut().zip(sender.iter().copied()).for_each(set);
-    header
-}
-
-fn set((to, from): (&mut u8, u8)) {
-    *to = from;
+    let mut address = [0; 8];
+    for (to, from) in address.iter_mut().zip(sender) {
+        *to = *from;
+    }
+    let [a0, a1, a2, a3, a4, a5, a6, a7] = address;
+    let packet = direction.packet_type();
+    [
+        kind, kind_low, 0, 0, i0, i1, i2, i3, device, device_low, packet, length, a0, a1, a2, a3,
+        a4, a5, a6, a7,
+    ]
 }
 
 /// The frame of a netdiag packet again: the bytes of the block, with what stood before them.

@@ -10,6 +10,7 @@ mod error;
 mod input;
 pub mod link;
 pub mod note;
+mod option;
 mod pcap;
 mod pcapng;
 mod reader;

@@ -5,12 +5,13 @@
 use super::{
     link::SLL2_LEN,
     note::{EndNote, RunNote, escape},
+    option,
     saved::{DumpError, Saved, Short},
     target::Files,
 };
 use pcap_parser::{
     BOM_MAGIC, Block, EnhancedPacketBlock, InterfaceDescriptionBlock, InterfaceStatisticsBlock,
-    Linktype, OptionCode, PcapNGOption, SectionHeaderBlock, ToVec as _,
+    Linktype, PcapNGOption, SectionHeaderBlock, ToVec as _,
 };
 use std::{
     borrow::Cow,
@@ -26,9 +27,6 @@ const MOST_INTERFACES: usize = 1 << 14;
 
 /// Comments of one block, in bytes together: readers, netdiag's included, take no endless ones.
 const MOST_COMMENTS: usize = 1_000_000;
-
-/// The longest value of an option; it has 16 bits for its length.
-const LONGEST: usize = 60_000;
 
 /// Nanoseconds, as `if_tsresol` says it.
 const NANOSECONDS: u8 = 9;
@@ -229,24 +227,24 @@ impl Writer {
         self.counts.clear();
         let mut options = Vec::new();
         if let Some(hardware) = &self.origin.hardware {
-            options.push(text(2, hardware));
+            options.push(option::text(option::SHB_HARDWARE, hardware));
         }
         let os = match &self.run {
             Some(run) => Some(format!("Linux {}", run.kernel)),
             None => self.origin.os.clone(),
         };
         if let Some(os) = &os {
-            options.push(text(3, os));
+            options.push(option::text(option::SHB_OS, os));
         }
         let application = match &self.run {
             Some(run) => format!("netdiag {}", run.version),
             None => self.origin.application.clone(),
         };
-        options.push(text(4, &application));
+        options.push(option::text(option::SHB_USERAPPL, &application));
         let command = format!("Command-Line: {}", escape(&self.origin.command_line));
-        options.push(text(1, &command));
+        options.push(comment(&command));
         let run = self.run.as_ref().map(RunNote::comments).unwrap_or_default();
-        options.extend(run.iter().map(|comment| text(1, comment)));
+        options.extend(run.iter().map(|line| comment(line)));
         let block = SectionHeaderBlock {
             block_type: 0,
             block_len1: 0,
@@ -270,10 +268,10 @@ impl Writer {
         let time = packet.time_ns.and_then(|time| u64::try_from(time).ok());
         let time = time.unwrap_or(0);
         self.last_time = self.last_time.max(time);
-        let mut options: Vec<_> = packet.comments.iter().map(|line| text(1, line)).collect();
+        let mut options: Vec<_> = packet.comments.iter().map(|line| comment(line)).collect();
         if let Some(received) = packet.received {
             let flags = if received { 1u32 } else { 2 };
-            options.push(option(2, &flags.to_le_bytes()));
+            options.push(option::number(option::EPB_FLAGS, flags.to_le_bytes()));
         }
         let (ts_high, ts_low) = halves(time);
         // What libpcap would refuse: more than the interface says.
@@ -340,10 +338,10 @@ impl Writer {
         let id = u32::try_from(self.counts.len()).unwrap_or(u32::MAX);
         let mut options = Vec::new();
         if let Some(name) = &key.name {
-            options.push(text(2, name));
+            options.push(option::text(option::IF_NAME, name));
         }
         if let Some(description) = &key.description {
-            options.push(text(3, description));
+            options.push(option::text(option::IF_DESCRIPTION, description));
         }
         let block = InterfaceDescriptionBlock {
             block_type: 0,
@@ -388,16 +386,19 @@ impl Writer {
                 room = room.saturating_sub(comment.len() + 8);
                 room > 0
             });
-            let mut options: Vec<_> = comments.iter().map(|comment| text(1, comment)).collect();
+            let mut options: Vec<_> = comments.iter().map(|line| comment(line)).collect();
             // isb_ifrecv, isb_filteraccept and isb_osdrop are known of the whole run only.
             if let (true, Some(end)) = (single, end) {
                 let [seen, _, filtered, sampled_out, lost] = end.ledger;
                 let accepted = seen.saturating_sub(filtered).saturating_sub(sampled_out);
-                options.push(option(4, &seen.to_le_bytes()));
-                options.push(option(6, &accepted.to_le_bytes()));
-                options.push(option(7, &lost.to_le_bytes()));
+                options.push(option::number(option::ISB_IFRECV, seen.to_le_bytes()));
+                options.push(option::number(
+                    option::ISB_FILTERACCEPT,
+                    accepted.to_le_bytes(),
+                ));
+                options.push(option::number(option::ISB_OSDROP, lost.to_le_bytes()));
             }
-            options.push(option(8, &count.to_le_bytes()));
+            options.push(option::number(option::ISB_USRDELIV, count.to_le_bytes()));
             let block = InterfaceStatisticsBlock {
                 block_type: 0,
                 block_len1: 0,
@@ -488,23 +489,6 @@ fn halves(time: u64) -> (u32, u32) {
     )
 }
 
-fn text(code: u16, value: &str) -> PcapNGOption<'_> {
-    let end = value.floor_char_boundary(LONGEST);
-    option_borrowed(code, value.get(..end).unwrap_or_default().as_bytes())
-}
-
-fn option_borrowed(code: u16, value: &[u8]) -> PcapNGOption<'_> {
-    PcapNGOption {
-        code: OptionCode(code),
-        len: u16::try_from(value.len()).unwrap_or(0),
-        value: Cow::Borrowed(value),
-    }
-}
-
-fn option(code: u16, value: &[u8]) -> PcapNGOption<'static> {
-    PcapNGOption {
-        code: OptionCode(code),
-        len: u16::try_from(value.len()).unwrap_or(0),
-        value: Cow::Owned(value.to_vec()),
-    }
+fn comment(text: &str) -> PcapNGOption<'_> {
+    option::text(option::COMMENT, text)
 }

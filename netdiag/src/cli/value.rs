@@ -38,7 +38,8 @@ pub(super) fn ring_size(text: &str) -> Result<u32, String> {
 /// The inode number of a namespace.
 pub(super) fn inode(text: &str) -> Result<u32, String> {
     text.parse().map_err(|_| {
-        format!("'{text}' is no inode number: a file has no other names of namespaces; `netdiag read --json` shows them")
+        format!("'{text}' is no inode number: names of namespaces are of the host that a file was made on; \
+             `netdiag read --json` shows the numbers")
     })
 }
 

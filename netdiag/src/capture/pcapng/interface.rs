@@ -1,7 +1,7 @@
 //! What an interface's options say, and what they make of its time stamps.
 
 use super::option;
-use crate::capture::reader::Interface;
+use crate::capture::{option as code, reader::Interface};
 use pcap_parser::PcapNGOption;
 use std::ops::Range;
 
@@ -14,12 +14,12 @@ const CALENDAR: Range<i128> = -62_167_219_200_000_000_000..253_402_207_200_000_0
 
 /// What the options of an interface say.
 pub(super) fn described(options: &[PcapNGOption<'_>], big_endian: bool) -> Interface {
-    let name = option::text(options, option::IF_NAME).map(|name| {
+    let name = option::text(options, code::IF_NAME).map(|name| {
         let mut name = name.into_owned();
         name.truncate(name.floor_char_boundary(LONGEST_NAME));
         name
     });
-    let offset = option::bytes(options, option::IF_TSOFFSET)
+    let offset = option::bytes(options, code::IF_TSOFFSET)
         .and_then(<[u8]>::first_chunk)
         .map_or(0, |bytes| {
             if big_endian {
@@ -28,7 +28,7 @@ pub(super) fn described(options: &[PcapNGOption<'_>], big_endian: bool) -> Inter
                 i64::from_le_bytes(*bytes)
             }
         });
-    let resolution = option::bytes(options, option::IF_TSRESOL).and_then(|bytes| bytes.first());
+    let resolution = option::bytes(options, code::IF_TSRESOL).and_then(|bytes| bytes.first());
     Interface {
         name: name.filter(|name| !name.is_empty()),
         resolution: resolution.copied().unwrap_or(6),

@@ -7,6 +7,7 @@ use super::{
     error::Damage,
     input::{Input, MOST},
     note::{EndNote, RunNote},
+    option as code,
     reader::{Captured, Interface},
 };
 use pcap_parser::{
@@ -90,7 +91,7 @@ impl Pcapng {
                     self.interfaces.clear();
                     let comments = option::comments(&section.options);
                     let text = |code| option::text(&section.options, code).unwrap_or_default();
-                    let (application, os) = (text(option::SHB_USERAPPL), text(option::SHB_OS));
+                    let (application, os) = (text(code::SHB_USERAPPL), text(code::SHB_OS));
                     RunNote::parse(&application, &os, &comments)
                         .map(|run| Next::Start(Box::new(run)))
                 }
@@ -320,7 +321,7 @@ impl Pcapng {
 
     /// Whether the packet came in (`epb_flags`), where the file says so.
     fn direction(&self, options: &[PcapNGOption<'_>]) -> Option<bool> {
-        let flags = *option::bytes(options, option::EPB_FLAGS)?.first_chunk::<4>()?;
+        let flags = *option::bytes(options, code::EPB_FLAGS)?.first_chunk::<4>()?;
         match self.int(flags) & 0b11 {
             1 => Some(true),
             2 => Some(false),

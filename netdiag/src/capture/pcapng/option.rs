@@ -1,17 +1,9 @@
-//! Options of blocks: their codes, their texts, and how many of them are too many.
+//! Options of blocks that are read: their values, their texts, and how many of them are too many.
 
 use super::{INTERFACE_DESCRIPTION, INTERFACE_STATISTICS, SECTION_HEADER, int};
-use crate::capture::error::Damage;
+use crate::capture::{error::Damage, option::COMMENT};
 use pcap_parser::{OptionCode, PcapNGOption};
 use std::borrow::Cow;
-
-pub(super) const COMMENT: u16 = 1;
-pub(super) const SHB_OS: u16 = 3;
-pub(super) const SHB_USERAPPL: u16 = 4;
-pub(super) const IF_NAME: u16 = 2;
-pub(super) const IF_TSRESOL: u16 = 9;
-pub(super) const IF_TSOFFSET: u16 = 14;
-pub(super) const EPB_FLAGS: u16 = 2;
 
 /// More options than this no block has; each costs memory, and an empty one has four bytes in the file.
 const MOST: usize = 1 << 16;
