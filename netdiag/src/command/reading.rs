@@ -17,7 +17,10 @@ use crate::{
     render::{Diagnostics, Probe, Progress, Report, Start, Subject},
 };
 use netdiag_common::NetnsId;
-use std::time::{Duration, Instant};
+use std::{
+    collections::BTreeSet,
+    time::{Duration, Instant},
+};
 
 /// What the user wants to see of a file; empty ones admit all.
 #[derive(Clone, Debug, Default)]
@@ -41,6 +44,9 @@ impl Wanted {
     }
 }
 
+/// How many reasons are named to a user who asked for another.
+const MOST_REASONS: usize = 64;
+
 /// Files on their way through the analysis.
 pub(super) struct Reading<'a> {
     sinks: &'a mut Sinks,
@@ -50,6 +56,8 @@ pub(super) struct Reading<'a> {
     /// What the view was told to expect.
     started: Option<Subject>,
     began: Instant,
+    /// Reasons that the files have, where the user asks for some; no more than a message takes.
+    reasons: BTreeSet<String>,
     /// Packets of nobody's run, and those of them without a device.
     captured: u64,
     nameless: u64,
@@ -79,6 +87,7 @@ impl<'a> Reading<'a> {
             tally: Tally::default(),
             started: None,
             began: Instant::now(),
+            reasons: BTreeSet::new(),
             captured: 0,
             nameless: 0,
             pending: 0,
@@ -215,6 +224,13 @@ impl<'a> Reading<'a> {
             };
             self.foreign(subject);
         }
+        if let Some(reason) = event.reason.as_deref()
+            && !self.wanted.reasons.is_empty()
+            && self.reasons.len() < MOST_REASONS
+            && !self.reasons.contains(reason)
+        {
+            self.reasons.insert(reason.to_owned());
+        }
         let wanted = self.wanted.admits(event);
         if let Outcome::Reported { finding } = self.tally.observe(event, wanted) {
             self.kept += u64::from(event.is_drop());
@@ -262,6 +278,15 @@ impl<'a> Reading<'a> {
     }
 
     fn warn(&self, diagnostics: &Diagnostics) {
+        let asked = &self.wanted.reasons;
+        if !self.reasons.is_empty() && !asked.iter().any(|name| self.reasons.contains(name)) {
+            let there: Vec<_> = self.reasons.iter().map(String::as_str).collect();
+            diagnostics.warn(&format!(
+                "no drop has the reason {}; there are: {}",
+                asked.join(" or "),
+                there.join(" ")
+            ));
+        }
         if self.endless > 0 {
             diagnostics.warn(
                 "the file does not have the end of its run, because that was killed or a tool has taken it away: \

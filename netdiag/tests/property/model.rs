@@ -1,5 +1,7 @@
 //! Packets in good order: their bytes, built by pnet_packet and where it has no builder by hand from the RFC, beside
 //! what the decoder must make of them.
+//!
+//! The file is long because one packet may have every layer, and each is a generator with its expectation beside it.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 

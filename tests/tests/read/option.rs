@@ -108,6 +108,11 @@ fn packets_are_chosen() {
     );
     chosen(&path, &["--iface", "tun0"], |line| line["ifname"] == "tun0");
     both_kinds(&path);
+    // A reason that is not there is no silence: those that are there are named.
+    let said = Said::of(&["--reason", "nosocket", DUMP]);
+    assert_eq!((said.code, said.packets.len()), (Some(0), 0));
+    let words = "no drop has the reason nosocket; there are: IP_INHDR";
+    assert!(said.stderr.contains(words), "{}", said.stderr);
     // Nobody says of them that they were dropped.
     for options in [["--reason", "NO_SOCKET"], ["--netns", "1"]] {
         let said = Said::of(&[&options[..], &[&path]].concat());
