@@ -53,6 +53,13 @@ pub const CHECK_TIMED: usize = 16;
 /// Entries into the header check: what the choice of timed calls counts.
 pub const CHECK_ENTRIES: usize = 17;
 
+/// Calls that retransmit TCP segments.
+pub const RETRANS_SEEN: usize = 19;
+/// Of these, the ones that the user's filter left out.
+pub const RETRANS_FILTERED: usize = 20;
+/// Of these, the ones for which the ring buffer had no room.
+pub const RETRANS_LOST: usize = 21;
+
 /// Written by user space: while it is 0 the programs return at once and count nothing.
 pub const GATE: usize = 18;
 

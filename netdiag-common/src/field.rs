@@ -57,6 +57,15 @@ macro_rules! kernel_fields {
             NET_INUM: "net" "ns.inum" Required;
             SK_NET: "sock" "__sk_common.skc_net.net" Required;
             SK_STATE: "sock" "__sk_common.skc_state" Required;
+            SK_FAMILY: "sock" "__sk_common.skc_family" Required;
+            SK_NUM: "sock" "__sk_common.skc_num" Required;
+            SK_DPORT: "sock" "__sk_common.skc_dport" Required;
+            SK_LOCAL: "sock" "__sk_common.skc_rcv_saddr" Required;
+            SK_REMOTE: "sock" "__sk_common.skc_daddr" Required;
+            SK_V6_LOCAL: "sock" "__sk_common.skc_v6_rcv_saddr" Optional;
+            SK_V6_REMOTE: "sock" "__sk_common.skc_v6_daddr" Optional;
+            SK_DST: "sock" "sk_dst_cache" Optional;
+            DST_DEV: "dst_entry" "dev" Optional;
             SK_UID: "sock" "sk_uid" Optional;
             SK_SOCKET: "sock" "sk_socket" Optional;
             SK_CGROUP: "sock" "sk_cgrp_data.cgroup" Optional;
@@ -67,8 +76,38 @@ macro_rules! kernel_fields {
             SOCKET_FILE: "socket" "file" Optional;
             FILE_INODE: "file" "f_inode" Optional;
             INODE_INO: "inode" "i_ino" Optional;
-            // Registers of a kprobe: first argument and return value, by the names of x86-64 and of aarch64.
+            SKB_CB: "sk_buff" "cb" Optional;
+            CB_SEQ: "tcp_skb_cb" "seq" Optional;
+            CB_END_SEQ: "tcp_skb_cb" "end_seq" Optional;
+            CB_TCP_FLAGS: "tcp_skb_cb" "tcp_flags" Optional;
+            CB_GSO_SEGS: "tcp_skb_cb" "tcp_gso_segs" Optional;
+            ICSK_RTO: "inet_connection_sock" "icsk_rto" Optional;
+            // A bit field that starts its byte.
+            ICSK_CA_STATE: "inet_connection_sock" "icsk_ca_state" Optional;
+            ICSK_RETRANSMITS: "inet_connection_sock" "icsk_retransmits" Optional;
+            ICSK_PENDING: "inet_connection_sock" "icsk_pending" Optional;
+            TCP_RCV_NXT: "tcp_sock" "rcv_nxt" Optional;
+            TCP_SND_UNA: "tcp_sock" "snd_una" Optional;
+            TCP_SRTT: "tcp_sock" "srtt_us" Optional;
+            TCP_SND_CWND: "tcp_sock" "snd_cwnd" Optional;
+            TCP_SND_SSTHRESH: "tcp_sock" "snd_ssthresh" Optional;
+            TCP_PACKETS_OUT: "tcp_sock" "packets_out" Optional;
+            TCP_SACKED_OUT: "tcp_sock" "sacked_out" Optional;
+            TCP_LOST_OUT: "tcp_sock" "lost_out" Optional;
+            TCP_RETRANS_OUT: "tcp_sock" "retrans_out" Optional;
+            TCP_SND_WND: "tcp_sock" "snd_wnd" Optional;
+            TCP_RCV_WND: "tcp_sock" "rcv_wnd" Optional;
+            TCP_MSS_CACHE: "tcp_sock" "mss_cache" Optional;
+            TCP_TOTAL_RETRANS: "tcp_sock" "total_retrans" Optional;
+            TCP_SEGS_OUT: "tcp_sock" "segs_out" Optional;
+            TCP_DATA_SEGS_OUT: "tcp_sock" "data_segs_out" Optional;
+            TCP_DSACK_DUPS: "tcp_sock" "dsack_dups" Optional;
+            REQ_NUM_RETRANS: "request_sock" "num_retrans" Optional;
+            REQ_SNT_ISN: "tcp_request_sock" "snt_isn" Optional;
+            REQ_RCV_ISN: "tcp_request_sock" "rcv_isn" Optional;
+            // Registers of a kprobe: arguments and return value, by the names of x86-64 and of aarch64.
             REGS_X86_ARG1: "pt_regs" "di" Optional;
+            REGS_X86_ARG2: "pt_regs" "si" Optional;
             REGS_X86_RET: "pt_regs" "ax" Optional;
             REGS_ARM64: "pt_regs" "regs" Optional;
         }

@@ -8,6 +8,7 @@
 
 pub mod count;
 pub mod field;
+pub mod layout;
 pub mod record;
 
 /// A network namespace, by the inode number that `/proc/PID/ns/net` shows.

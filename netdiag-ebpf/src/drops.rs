@@ -7,14 +7,14 @@ use crate::{
     count::Counter,
     field::*,
     filter, header_check,
-    memory::{Memory, Probed, Typed, pointer},
+    memory::{Memory, Probed, Typed, is_kernel_address, pointer},
+    ring::{RING, wake_up},
+    socket::{self, NEW_SYN_RECV, TIME_WAIT},
 };
 use aya_ebpf::{
     EbpfContext, Global,
-    bindings::{BPF_RB_AVAIL_DATA, BPF_RB_FORCE_WAKEUP, BPF_RB_NO_WAKEUP},
     helpers::generated::{bpf_ktime_get_ns, bpf_probe_read_kernel},
-    macros::{btf_tracepoint, map, raw_tracepoint, tracepoint},
-    maps::RingBuf,
+    macros::{btf_tracepoint, raw_tracepoint, tracepoint},
     programs::{BtfTracePointContext, RawTracePointContext, TracePointContext},
 };
 use netdiag_common::{
@@ -27,19 +27,12 @@ use netdiag_common::{
     },
 };
 
-/// The ring buffer; user space sets its size.
-#[map]
-static RING: RingBuf = RingBuf::with_byte_size(4096, 0);
-
 /// The longest packet copy that the user asked for, in bytes.
 #[unsafe(no_mangle)]
 static SNAPLEN: Global<u32> = Global::new(0);
-/// The reader is woken when this much waits in the ring: a wake-up per event costs many times the copy.
+/// 1 when drops are looked at only for what they say about TCP connections: all others are left out and not counted.
 #[unsafe(no_mangle)]
-static WAKE_BYTES: Global<u64> = Global::new(0);
-
-/// How often, in drops of one processor, the fill level of the ring is looked at. A power of two.
-const WAKE_CHECK: u64 = 64;
+static FILTER_TCP: Global<u32> = Global::new(0);
 
 /// Where the classic tracepoint keeps its fields, from its `format` file.
 #[unsafe(no_mangle)]
@@ -132,6 +125,10 @@ fn dropped<M: Memory>(skb: *const u8, location: u64, reason: u32, rx_sk: *const 
     let Some(count) = Counter::open() else {
         return 0;
     };
+    // SAFETY: the skb is alive in `kfree_skb`.
+    if FILTER_TCP.load() != 0 && !unsafe { is_tcp::<M>(skb) } {
+        return 0;
+    }
     count.add(DROPS_SEEN, 1);
     let mut record = blank(&count, location, reason);
 
@@ -206,12 +203,12 @@ fn blank(count: &Counter, location: u64, reason: u32) -> DropRecord {
     DropRecord {
         // SAFETY: no arguments.
         time_ns: unsafe { bpf_ktime_get_ns() },
-        location,
-        cgroup_id: 0,
-        socket_inode: 0,
         kind: KIND_DROP,
         flags: 0,
         reason,
+        location,
+        cgroup_id: 0,
+        socket_inode: 0,
         netns: 0,
         ifindex: 0,
         len: 0,
@@ -224,6 +221,29 @@ fn blank(count: &Counter, location: u64, reason: u32) -> DropRecord {
         header_check: 0,
         vlan_tci: 0,
         ifname: [0; IFNAMSIZ],
+    }
+}
+
+/// `ETH_P_IP`, `ETH_P_IPV6` and `IPPROTO_TCP`.
+const ETHERTYPE_IPV4: u16 = 0x0800;
+/// See [`ETHERTYPE_IPV4`].
+const ETHERTYPE_IPV6: u16 = 0x86dd;
+/// See [`ETHERTYPE_IPV4`].
+const TCP: u8 = 6;
+
+/// Whether it is TCP right behind an IP header.
+#[inline(always)]
+unsafe fn is_tcp<M: Memory>(skb: *const u8) -> bool {
+    // SAFETY: as `Memory::read`; the header is read with checks.
+    unsafe {
+        let at = match u16::from_be(M::read(skb, SKB_PROTOCOL.load())) {
+            ETHERTYPE_IPV4 => 9,
+            ETHERTYPE_IPV6 => 6,
+            _ => return false,
+        };
+        let network = M::read::<u16>(skb, SKB_NETWORK_HEADER.load()) as u64;
+        let header = (M::read::<u64>(skb, SKB_HEAD.load()) + network) as *const u8;
+        Probed::read::<u8>(header, at) == TCP
     }
 }
 
@@ -240,17 +260,6 @@ unsafe fn has_vlan_tag<M: Memory>(skb: *const u8) -> bool {
             && Probed::read::<u8>(skb, SKB_VLAN_PRESENT.load()) & 1 == 1
     }
 }
-
-/// Kernel addresses have their top bit set. A fragment in reassembly has a number where others have `sk`
-/// (`ip_defrag_offset`, until 6.8).
-#[inline(always)]
-pub fn is_kernel_address(pointer: *const u8) -> bool {
-    (pointer as i64) < 0
-}
-
-/// `TCP_TIME_WAIT` and `TCP_NEW_SYN_RECV` of `net/tcp_states.h`: small sockets that end before `sk_uid`.
-const TIME_WAIT: u8 = 6;
-const NEW_SYN_RECV: u8 = 12;
 
 /// Whose socket it is.
 #[inline(always)]
@@ -270,48 +279,8 @@ unsafe fn owner(sk: *const u8, record: &mut DropRecord) {
         if SK_UID.load() != ABSENT {
             record.uid = Probed::read(sk, SK_UID.load());
         }
-        record.cgroup_id = cgroup_id(sk).unwrap_or(0);
-        record.socket_inode = socket_inode(sk).unwrap_or(0);
-    }
-}
-
-/// `sk->sk_cgrp_data`'s cgroup, by its id.
-#[inline(always)]
-unsafe fn cgroup_id(sk: *const u8) -> Option<u64> {
-    // SAFETY: `Probed` reads any address.
-    unsafe {
-        let cgroup = if SK_CGROUP.load() != ABSENT {
-            pointer::<Probed>(sk, SK_CGROUP.load())?
-        } else if SK_CGROUP_TAGGED.load() != ABSENT {
-            // Bit 0: a class id instead of a pointer; bit 1: no reference held (`sock_cgroup_ptr`, 5.10).
-            let tagged = Probed::read::<u64>(sk, SK_CGROUP_TAGGED.load());
-            if tagged & 1 == 1 {
-                return None;
-            }
-            (tagged & !3) as *const u8
-        } else {
-            return None;
-        };
-        let kn = pointer::<Probed>(cgroup, CGROUP_KN.load())?;
-        if KERNFS_ID.load() == ABSENT {
-            return None;
-        }
-        Some(Probed::read(kn, KERNFS_ID.load()))
-    }
-}
-
-/// The inode number by which `/proc/PID/fd` names the socket.
-#[inline(always)]
-unsafe fn socket_inode(sk: *const u8) -> Option<u64> {
-    // SAFETY: `Probed` reads any address.
-    unsafe {
-        let socket = pointer::<Probed>(sk, SK_SOCKET.load())?;
-        let file = pointer::<Probed>(socket, SOCKET_FILE.load())?;
-        let inode = pointer::<Probed>(file, FILE_INODE.load())?;
-        if INODE_INO.load() == ABSENT {
-            return None;
-        }
-        Some(Probed::read(inode, INODE_INO.load()))
+        record.cgroup_id = socket::cgroup_id(sk).unwrap_or(0);
+        record.socket_inode = socket::inode(sk).unwrap_or(0);
     }
 }
 
@@ -423,17 +392,6 @@ fn send<const N: usize>(count: &Counter, record: &DropRecord, start: *const u8) 
             }
         }
     }
-    entry.submit(wake_up(count));
+    entry.submit(wake_up(count, DROPS_SEEN));
     true
-}
-
-/// Wakes the reader only when the ring fills faster than its timer drains it.
-#[inline(always)]
-fn wake_up(count: &Counter) -> u64 {
-    let look = count.value(DROPS_SEEN) & (WAKE_CHECK - 1) == 0;
-    if look && RING.query(BPF_RB_AVAIL_DATA as u64) > WAKE_BYTES.load() {
-        BPF_RB_FORCE_WAKEUP as u64
-    } else {
-        BPF_RB_NO_WAKEUP as u64
-    }
 }

@@ -1,9 +1,8 @@
 //! What the user asked for, decided before anything is reserved or copied.
 
 use crate::{
-    drops::is_kernel_address,
     field::{DEV_IFINDEX, DEV_NAME, DEV_NET, NET_INUM, SKB_DEV},
-    memory::{Memory, pointer},
+    memory::{Memory, is_kernel_address, pointer},
 };
 use aya_ebpf::Global;
 use netdiag_common::MAX_REASON_FILTERS;
@@ -53,9 +52,16 @@ pub struct Device {
 /// out-of-order queue, fragments, netem): what is there is a device only when it leads to a namespace.
 #[inline(always)]
 pub unsafe fn device<M: Memory>(skb: *const u8) -> Option<Device> {
+    // SAFETY: as `Memory::read`.
+    unsafe { device_at::<M>(skb, SKB_DEV.load()) }
+}
+
+/// The device that the pointer at `base + offset` leads to, if it does.
+#[inline(always)]
+pub unsafe fn device_at<M: Memory>(base: *const u8, offset: u32) -> Option<Device> {
     // SAFETY: as `Memory::read`; a namespace outlives its devices.
     unsafe {
-        let dev = pointer::<M>(skb, SKB_DEV.load())?;
+        let dev = pointer::<M>(base, offset)?;
         if !is_kernel_address(dev) {
             return None;
         }

@@ -12,9 +12,10 @@ use crate::{
     field::*,
     filter,
     memory::{Memory, Probed, Typed},
+    register::{first_argument, return_value},
 };
 use aya_ebpf::{
-    EbpfContext, Global,
+    Global,
     helpers::generated::{bpf_ktime_get_ns, bpf_probe_read_kernel},
     macros::{fentry, fexit, kprobe, kretprobe, map},
     maps::PerCpuArray,
@@ -93,32 +94,6 @@ pub fn ip6_kprobe(ctx: ProbeContext) -> i32 {
 #[kretprobe(function = "ip6_rcv_core")]
 pub fn ip6_kretprobe(ctx: RetProbeContext) -> i32 {
     leave::<Ip6>(return_value(&ctx))
-}
-
-/// The first argument of a probed function: register names come from BTF, so the object fits x86-64 and aarch64.
-#[inline(always)]
-pub fn first_argument(ctx: &impl EbpfContext) -> *const u8 {
-    register(ctx, REGS_X86_ARG1.load())
-}
-
-#[inline(always)]
-fn return_value(ctx: &impl EbpfContext) -> *const u8 {
-    register(ctx, REGS_X86_RET.load())
-}
-
-/// x0 carries both the first argument and the return value on aarch64.
-#[inline(always)]
-fn register(ctx: &impl EbpfContext, x86: u32) -> *const u8 {
-    let offset = if x86 != ABSENT {
-        x86
-    } else {
-        REGS_ARM64.load()
-    };
-    if offset == ABSENT {
-        return core::ptr::null();
-    }
-    // SAFETY: `Probed` reads any address. Not a load: the verifier of 5.10 refuses a context pointer plus offset.
-    unsafe { Probed::read(ctx.as_ptr().cast::<u8>().cast_const(), offset) }
 }
 
 /// The verdict on this skb, or 0 when the check did not see it.

@@ -4,8 +4,8 @@ use crate::{
     count::Counter,
     field::SKB_DATA,
     filter,
-    header_check::first_argument,
     memory::{Memory, Probed, Typed},
+    register::first_argument,
 };
 use aya_ebpf::{
     macros::{fentry, kprobe},

@@ -10,6 +10,7 @@
 #![no_main]
 #![feature(asm_experimental_arch)]
 
+mod calls;
 mod count;
 mod drops;
 mod field;
@@ -17,6 +18,10 @@ mod filter;
 mod header_check;
 mod icmp;
 mod memory;
+mod register;
+mod retrans;
+mod ring;
+mod socket;
 
 /// The kernel lends `bpf_probe_read_kernel` and `bpf_ktime_get_ns` to GPL-compatible programs only.
 #[unsafe(no_mangle)]

@@ -67,3 +67,10 @@ pub fn non_null(pointer: *const u8) -> Option<*const u8> {
     unsafe { asm!("{known} = {known}", known = inout(reg) known, options(nomem, nostack)) };
     Some(known)
 }
+
+/// Kernel addresses have their top bit set. A fragment in reassembly has a number where others have `sk`
+/// (`ip_defrag_offset`, until 6.8).
+#[inline(always)]
+pub fn is_kernel_address(pointer: *const u8) -> bool {
+    (pointer as i64) < 0
+}

@@ -2,7 +2,7 @@
 
 use super::{
     dump::{self, Capture},
-    observe::{self, Request},
+    observe::{self, Drops, Request},
 };
 use crate::{
     analysis::filter::PacketFilter,
@@ -13,6 +13,7 @@ use crate::{
         device,
         hook::Hook,
         netns::{self, Netns},
+        plan::What,
         session::{self, Config},
         stop::Stop,
     },
@@ -56,7 +57,9 @@ pub(super) fn run(
             reasons: reasons(&args.reason, btf.as_ref())?,
             snaplen: args.snaplen,
             ring_bytes: args.buffer_size,
-            header_check: !args.no_header_check,
+            what: What::Drops {
+                header_check: !args.no_header_check,
+            },
             hooks: hooks(&args.hook),
         },
         filter: PacketFilter {
@@ -83,6 +86,7 @@ pub(super) fn run(
         btf,
         &mut sinks,
         diagnostics,
+        |session, whole| Drops::new(&request, session, whole),
         || {},
         std::future::pending(),
     )?;

@@ -2,14 +2,15 @@
 
 use super::{
     dump::{self, Capture},
-    observe::{self, Request},
+    observe::{self, Drops, Request},
     replay,
 };
 use crate::{
     analysis::filter::PacketFilter,
     cli::{LabAction, LabRunArgs},
     kernel::{
-        session::{self, Config},
+        plan::What,
+        session::{self, Config, Session},
         stop::Stop,
     },
     lab::{self, Bench, Injected, LabError, Scenario},
@@ -98,7 +99,9 @@ fn live(
             reasons: Vec::new(),
             snaplen: DEFAULT_SNAPLEN,
             ring_bytes: RING_BYTES,
-            header_check: !args.no_header_check,
+            what: What::Drops {
+                header_check: !args.no_header_check,
+            },
             hooks: Vec::new(),
         },
         filter: PacketFilter::default(),
@@ -132,7 +135,8 @@ fn live(
     let end = async {
         let _ = until.await;
     };
-    let report = observe::run(&request, btf, &mut sinks, diagnostics, begin, end);
+    let observer = |session: &mut Session, whole| Drops::new(&request, session, whole);
+    let report = observe::run(&request, btf, &mut sinks, diagnostics, observer, begin, end);
     let (bench, injected) = injector
         .join()
         .map_err(|_| anyhow::anyhow!("the thread that injects packets panicked"))?;

@@ -242,12 +242,14 @@ mod tests {
     /// The bytes of a record with every field set apart, and `packet` after it.
     fn record(flags: u16, protocol: u16, packet: &[u8]) -> Vec<u8> {
         let mut bytes = Vec::new();
-        for value in [11u64, 22, 33, 44] {
-            bytes.extend(value.to_ne_bytes());
-        }
+        bytes.extend(11u64.to_ne_bytes());
         bytes.extend(KIND_DROP.to_ne_bytes());
         bytes.extend(flags.to_ne_bytes());
-        for value in [55u32, 66, 77, 1500, 1000, 3] {
+        bytes.extend(55u32.to_ne_bytes());
+        for value in [22u64, 33, 44] {
+            bytes.extend(value.to_ne_bytes());
+        }
+        for value in [66u32, 77, 1500, 1000, 3] {
             bytes.extend(value.to_ne_bytes());
         }
         let caplen = u16::try_from(packet.len()).unwrap();

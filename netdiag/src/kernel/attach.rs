@@ -43,7 +43,7 @@ impl Attacher {
         for (index, rung) in ladder.rungs.iter().enumerate() {
             let state = match index {
                 index if index < first => RungState::LeftOut("left out by --hook"),
-                _ => self.attach(ebpf, ladder.probe, rung),
+                _ => self.attach(ebpf, rung),
             };
             let attached = state.is_attached();
             reports.push(report(ladder, rung, state));
@@ -58,7 +58,7 @@ impl Attacher {
     pub fn try_all(&self, ebpf: &mut Ebpf, ladder: &Ladder) -> Vec<RungReport> {
         let mut reports = Vec::new();
         for rung in &ladder.rungs {
-            let state = self.attach(ebpf, ladder.probe, rung);
+            let state = self.attach(ebpf, rung);
             for name in &rung.programs {
                 unload(ebpf, name);
             }
@@ -67,12 +67,13 @@ impl Attacher {
         reports
     }
 
-    fn attach(&self, ebpf: &mut Ebpf, probe: &str, rung: &Rung) -> RungState {
+    fn attach(&self, ebpf: &mut Ebpf, rung: &Rung) -> RungState {
+        let target = rung.target;
         if let Some(why) = &rung.impossible {
             return RungState::Impossible(why.clone());
         }
         for name in &rung.programs {
-            if let Err((step, error)) = self.attach_program(ebpf, name, probe) {
+            if let Err((step, error)) = self.attach_program(ebpf, name, target) {
                 for name in &rung.programs {
                     unload(ebpf, name);
                 }
@@ -80,7 +81,7 @@ impl Attacher {
                     step,
                     errno: Errno::of(&error),
                     message: message(&error),
-                    verified: self.verify(probe, rung.hook),
+                    verified: self.verify(target, rung.hook),
                 });
             }
         }
@@ -91,35 +92,36 @@ impl Attacher {
         &self,
         ebpf: &mut Ebpf,
         name: &str,
-        probe: &str,
+        target: &str,
     ) -> Result<(), (&'static str, ProgramError)> {
         let load = |error| ("load", error);
         let attach = |error| ("attach", error);
         let types = || self.types.as_ref().ok_or(("load", ProgramError::NotLoaded));
         match ebpf.program_mut(name) {
             Some(Program::BtfTracePoint(program)) => {
-                program.load(probe, types()?).map_err(load)?;
+                program.load(target, types()?).map_err(load)?;
                 program.attach().map(drop).map_err(attach)
             }
             Some(Program::RawTracePoint(program)) => {
                 program.load().map_err(load)?;
-                program.attach(probe).map(drop).map_err(attach)
+                program.attach(target).map(drop).map_err(attach)
             }
             Some(Program::TracePoint(program)) => {
                 program.load().map_err(load)?;
-                program.attach("skb", probe).map(drop).map_err(attach)
+                let (category, name) = target.split_once('/').unwrap_or_default();
+                program.attach(category, name).map(drop).map_err(attach)
             }
             Some(Program::FEntry(program)) => {
-                program.load(probe, types()?).map_err(load)?;
+                program.load(target, types()?).map_err(load)?;
                 program.attach().map(drop).map_err(attach)
             }
             Some(Program::FExit(program)) => {
-                program.load(probe, types()?).map_err(load)?;
+                program.load(target, types()?).map_err(load)?;
                 program.attach().map(drop).map_err(attach)
             }
             Some(Program::KProbe(program)) => {
                 program.load().map_err(load)?;
-                program.attach(probe, 0).map(drop).map_err(attach)
+                program.attach(target, 0).map(drop).map_err(attach)
             }
             _ => Err((
                 "load",
@@ -134,7 +136,7 @@ impl Attacher {
     fn verify(&self, probe: &str, hook: Hook) -> Vec<String> {
         let mut facts = vec![tracing_fact()];
         match hook {
-            Hook::TpBtf | Hook::Fentry => facts.push(match &self.types {
+            Hook::TpBtf | Hook::Fentry | Hook::Fexit => facts.push(match &self.types {
                 Some(_) => format!("{probe} is in the kernel's BTF"),
                 None => "the kernel shows no BTF of its own".to_owned(),
             }),

@@ -3,32 +3,23 @@
 //! Nothing is pinned, so whatever ends the process ends the hooks.
 
 use super::{
-    attach::{self, Attacher, Watch},
-    btf::{BtfError, KernelBtf, RUNNING},
+    attach::{self, Watch},
+    btf::{BtfError, KernelBtf},
     count::CountMap,
     hook::{self, Hook, Ladder},
+    load::{cpus, load},
+    plan::{Need, Step, What},
     reason::Reasons,
     ring::Ring,
     rung::{RungReport, RungState},
     tracefs::TracepointFormat,
 };
 use aya::{
-    Ebpf, EbpfError, EbpfLoader,
+    Ebpf, EbpfError,
     maps::{MapData, MapError, RingBuf},
 };
-use netdiag_common::{IFNAMSIZ, MAX_REASON_FILTERS, NetnsId, count::SLOTS, field::ABSENT};
-use rustix::process::{Resource, Rlimit, setrlimit};
-use std::{
-    fs, io,
-    os::fd::AsFd,
-    path::{Path, PathBuf},
-};
-
-/// The eBPF object that `cargo xtask ebpf` built.
-static OBJECT: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/netdiag.bpf.o"));
-
-/// The kernel side wakes the reader when the ring is this part full.
-const WAKE_FRACTION: u32 = 2;
+use netdiag_common::{NetnsId, count::SLOTS};
+use std::{io, os::fd::AsFd, path::PathBuf};
 
 /// What a run is to look at.
 #[derive(Clone, Debug)]
@@ -43,8 +34,8 @@ pub struct Config {
     pub snaplen: u32,
     /// Size of the ring buffer in bytes: a power of two, at least a page.
     pub ring_bytes: u32,
-    /// Whether to hook the functions that every received packet passes.
-    pub header_check: bool,
+    /// What it is about.
+    pub what: What,
     /// Rungs that the user wants: those above them are left out.
     pub hooks: Vec<Hook>,
 }
@@ -78,11 +69,16 @@ pub enum SessionError {
     /// A map cannot be mapped into memory.
     #[error("cannot map the eBPF counters into memory: {0}")]
     Counters(io::Error),
-    /// No rung of the drops ladder holds.
-    #[error("cannot hook {probe}, so no drop can be seen:{}{hint}", list(reports))]
+    /// No rung of a ladder holds that the run cannot do without.
+    #[error(
+        "cannot hook {probe}, so {observes} cannot be seen:{}{hint}",
+        list(reports)
+    )]
     NoRung {
-        /// The tracepoint.
+        /// The function or tracepoint.
         probe: &'static str,
+        /// What it is for, in words.
+        observes: &'static str,
         /// Every rung with its refusal.
         reports: Vec<RungReport>,
         /// What to do about it.
@@ -104,13 +100,13 @@ const PRIVILEGE_HINT: &str = "\nRun it as root (sudo), or with CAP_BPF and CAP_P
 pub struct Session {
     ebpf: Ebpf,
     watch: Watch,
-    watch_checks: Watch,
+    watch_aside: Watch,
     ring: Option<Ring>,
     counts: CountMap,
     reports: Vec<RungReport>,
     reasons: Reasons,
     missed_before: u64,
-    checks_missed_before: u64,
+    aside_missed_before: u64,
 }
 
 impl Session {
@@ -125,53 +121,51 @@ impl Session {
         let (mut ebpf, attacher) = load(config, btf)?;
         let mut reports = Vec::new();
 
-        let drops = hook::drops(btf);
-        let climbed = attacher.climb(&mut ebpf, &drops, &config.hooks);
-        if !climbed.iter().any(|report| report.state.is_attached()) {
-            let hint = if attach::may_trace() {
-                ""
-            } else {
-                PRIVILEGE_HINT
-            };
-            return Err(SessionError::NoRung {
-                probe: drops.probe,
-                reports: climbed,
-                hint,
-            });
-        }
-        reports.extend(climbed);
-        for ladder in hook::header_check(btf) {
-            if config.header_check {
-                reports.extend(attacher.climb(&mut ebpf, &ladder, &config.hooks));
-            } else {
-                reports.extend(left_out(&ladder, "left out by --no-header-check"));
+        for Step { ladder, need } in config.what.plan(btf) {
+            if let Need::LeftOut(why) = need {
+                reports.extend(left_out(&ladder, why));
+                continue;
             }
-        }
-        for ladder in hook::icmp(btf) {
-            reports.extend(attacher.climb(&mut ebpf, &ladder, &config.hooks));
+            let climbed = attacher.climb(&mut ebpf, &ladder, &config.hooks);
+            let holds = climbed.iter().any(|report| report.state.is_attached());
+            if need == Need::Must && !holds {
+                let hint = if attach::may_trace() {
+                    ""
+                } else {
+                    PRIVILEGE_HINT
+                };
+                return Err(SessionError::NoRung {
+                    probe: ladder.probe,
+                    observes: ladder.observes,
+                    reports: climbed,
+                    hint,
+                });
+            }
+            reports.extend(climbed);
         }
 
         let (ring, counts) = maps(&mut ebpf)?;
         let reasons = reasons(btf);
-        let watch = Watch::new(&ebpf, &["drops_"]);
-        let watch_checks = Watch::new(&ebpf, &["ip4_", "ip6_"]);
+        let (main, aside) = config.what.programs();
+        let watch = Watch::new(&ebpf, main);
+        let watch_aside = Watch::new(&ebpf, aside);
         Ok(Self {
             ebpf,
             watch,
-            watch_checks,
+            watch_aside,
             ring: Some(ring),
             counts,
             reports,
             reasons,
             missed_before: 0,
-            checks_missed_before: 0,
+            aside_missed_before: 0,
         })
     }
 
     /// Lets the programs count and report from now on.
     pub fn open_gate(&mut self) {
         self.missed_before = self.watch.missed();
-        self.checks_missed_before = self.watch_checks.missed();
+        self.aside_missed_before = self.watch_aside.missed();
         self.counts.open_gate();
     }
 
@@ -201,16 +195,16 @@ impl Session {
         self.counts.totals()
     }
 
-    /// Drops that the kernel kept from the program, because it was running on that processor already.
+    /// Observations that the kernel kept from the programs, because one was running on that processor already.
     pub fn missed(&self) -> u64 {
         self.watch.missed().saturating_sub(self.missed_before)
     }
 
-    /// Header checks that the kernel kept from running, for the same reason.
-    pub fn checks_missed(&self) -> u64 {
-        self.watch_checks
+    /// The same of what is looked at beside: header checks, or drops that say something of a connection.
+    pub fn aside_missed(&self) -> u64 {
+        self.watch_aside
             .missed()
-            .saturating_sub(self.checks_missed_before)
+            .saturating_sub(self.aside_missed_before)
     }
 
     /// Detaches everything. Counters and ring can still be read.
@@ -230,11 +224,12 @@ pub fn survey(btf: Option<&KernelBtf>) -> Result<Vec<(Ladder, Vec<RungReport>)>,
         reasons: Vec::new(),
         snaplen: 0,
         ring_bytes: u32::try_from(rustix::param::page_size()).unwrap_or(4096),
-        header_check: true,
+        what: What::Drops { header_check: true },
         hooks: Vec::new(),
     };
     let (mut ebpf, attacher) = load(&config, btf)?;
     Ok(hook::all(btf)
+        .into_iter()
         .map(|ladder| {
             let reports = attacher.try_all(&mut ebpf, &ladder);
             (ladder, reports)
@@ -269,108 +264,6 @@ pub fn reasons(btf: Option<&KernelBtf>) -> Reasons {
             Err(_) => Reasons::default(),
         },
     }
-}
-
-/// Where the classic tracepoint keeps what the programs want, and the global that carries it.
-const TRACEPOINT_FIELDS: [(&str, &str); 5] = [
-    ("TRACEPOINT_SKBADDR", "skbaddr"),
-    ("TRACEPOINT_LOCATION", "location"),
-    ("TRACEPOINT_PROTOCOL", "protocol"),
-    ("TRACEPOINT_REASON", "reason"),
-    ("TRACEPOINT_RX_SK", "rx_sk"),
-];
-
-fn load(config: &Config, btf: Option<&KernelBtf>) -> Result<(Ebpf, Attacher), SessionError> {
-    // 5.10 charges locked memory, and an EPERM there may mean just that. Later kernels charge the memory cgroup, so a
-    // refusal here is no reason to stop.
-    let unlimited = Rlimit {
-        current: None,
-        maximum: None,
-    };
-    let _ = setrlimit(Resource::Memlock, unlimited);
-
-    let fields = btf.map(KernelBtf::fields).transpose()?.unwrap_or_default();
-    let format = TracepointFormat::read("skb", hook::KFREE_SKB).ok();
-    let tracepoint: Vec<(&str, u32)> = TRACEPOINT_FIELDS
-        .iter()
-        .map(|(symbol, field)| {
-            (
-                *symbol,
-                format
-                    .as_ref()
-                    .and_then(|format| format.offset(field))
-                    .unwrap_or(ABSENT),
-            )
-        })
-        .collect();
-
-    let netns = config.netns.map_or(0, |netns| netns.0);
-    let ifname = name_words(config.ifname.as_deref().unwrap_or_default());
-    let mut reasons = [0u32; MAX_REASON_FILTERS];
-    for (slot, reason) in reasons.iter_mut().zip(&config.reasons) {
-        *slot = *reason;
-    }
-    let reason_count = u32::try_from(config.reasons.len().min(MAX_REASON_FILTERS)).unwrap_or(0);
-    let wake_bytes = u64::from(config.ring_bytes / WAKE_FRACTION);
-    let header_check = u32::from(config.header_check);
-    let cpus = cpus();
-
-    // The type of a typed hook is the running kernel's, whatever --btf says about offsets.
-    let types = Path::new(RUNNING)
-        .exists()
-        .then(aya::Btf::from_sys_fs)
-        .and_then(Result::ok);
-    let mut loader = EbpfLoader::new();
-    loader.btf(types.as_ref());
-    for (symbol, offset) in fields.iter().chain(&tracepoint) {
-        loader.override_global(symbol, offset, true);
-    }
-    loader
-        .override_global("FILTER_NETNS", &netns, true)
-        .override_global("FILTER_IFNAME", &ifname, true)
-        .override_global("FILTER_REASONS", &reasons, true)
-        .override_global("FILTER_REASON_COUNT", &reason_count, true)
-        .override_global("SNAPLEN", &config.snaplen, true)
-        .override_global("WAKE_BYTES", &wake_bytes, true)
-        .override_global("HEADER_CHECK", &header_check, true)
-        .map_max_entries("RING", config.ring_bytes)
-        .map_max_entries("COUNTS", cpus);
-    let ebpf = loader.load(OBJECT).map_err(Box::new)?;
-    drop(loader);
-    Ok((ebpf, Attacher::new(types)))
-}
-
-/// The numbers that `bpf_get_smp_processor_id` gives are below this: one more than the highest possible one, because
-/// a host may leave numbers out (`0-3,8-11`).
-fn cpus() -> u32 {
-    let possible = fs::read_to_string("/sys/devices/system/cpu/possible").unwrap_or_default();
-    if let Some(highest) = possible
-        .trim()
-        .rsplit([',', '-'])
-        .next()
-        .and_then(|last| last.parse::<u32>().ok())
-    {
-        return highest.saturating_add(1);
-    }
-    aya::util::nr_cpus()
-        .ok()
-        .and_then(|count| u32::try_from(count).ok())
-        .unwrap_or(1)
-}
-
-/// A device name as the programs compare it.
-fn name_words(name: &str) -> [u64; 2] {
-    let mut bytes = [0u8; IFNAMSIZ];
-    // The last byte stays zero, as in the kernel.
-    for (slot, byte) in bytes.iter_mut().take(IFNAMSIZ - 1).zip(name.bytes()) {
-        *slot = byte;
-    }
-    let word = |at| {
-        u64::from_ne_bytes(std::array::from_fn(|i| {
-            bytes.get(at + i).copied().unwrap_or(0)
-        }))
-    };
-    [word(0), word(8)]
 }
 
 fn maps(ebpf: &mut Ebpf) -> Result<(Ring, CountMap), SessionError> {

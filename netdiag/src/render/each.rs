@@ -21,6 +21,10 @@ const NARROW_WIDTHS: &[u16] = &[9, 8, 15];
 const PACKET_WIDTHS: &[u16] = &[17, 12];
 /// And where the terminal is narrow.
 const NARROW_PACKET_WIDTHS: &[u16] = &[9, 8];
+/// The same for retransmissions: time, kind, process.
+const RETRANS_WIDTHS: &[u16] = &[14, 8, 16];
+/// And where the terminal is narrow: time and kind.
+const NARROW_RETRANS_WIDTHS: &[u16] = &[9, 7];
 /// From here on there is room for the place beside the packet.
 const WIDE: u16 = 120;
 /// The packet's column is never narrower.
@@ -95,6 +99,8 @@ impl EachView {
             (Subject::Drops, false) => WIDTHS,
             (Subject::Packets, true) => NARROW_PACKET_WIDTHS,
             (Subject::Packets, false) => PACKET_WIDTHS,
+            (Subject::Retrans, true) => NARROW_RETRANS_WIDTHS,
+            (Subject::Retrans, false) => RETRANS_WIDTHS,
         };
         let rest = width.saturating_sub(widths.iter().sum()).max(PACKET);
         let mut table = text::table(&self.output);
@@ -128,6 +134,8 @@ impl View for EachView {
                 self.row(&["TIME", "DEVICE", "REASON", "PLACE", "PACKET"])?;
             }
             (Subject::Packets, _) => self.row(&["TIME", "DEVICE", "PACKET"])?,
+            (Subject::Retrans, true) => self.row(&["TIME", "KIND", "SEGMENT"])?,
+            (Subject::Retrans, false) => self.row(&["TIME", "KIND", "PROCESS", "SEGMENT"])?,
         }
         self.output.flush()
     }

@@ -64,6 +64,19 @@ pub enum Subject {
     Drops,
     /// Packets that somebody captured, dropped or not.
     Packets,
+    /// TCP retransmissions.
+    Retrans,
+}
+
+impl Subject {
+    /// The word for several of them.
+    pub fn plural(self) -> &'static str {
+        match self {
+            Self::Drops => "drops",
+            Self::Packets => "packets",
+            Self::Retrans => "retransmissions",
+        }
+    }
 }
 
 /// A rung.

@@ -44,10 +44,7 @@ pub(super) fn waiting(progress: &Progress) -> String {
         0 => String::new(),
         lost => format!(", {lost} lost"),
     };
-    let what = match progress.subject {
-        Subject::Drops => "drops",
-        Subject::Packets => "packets",
-    };
+    let what = progress.subject.plural();
     format!(
         "{} {what} in {}{lost}; Ctrl-C ends and sums up",
         progress.reported,

@@ -1,20 +1,11 @@
-//! The records that the eBPF programs write into the ring buffer.
-//!
-//! Integers and byte arrays only, in the machine's byte order unless a field says otherwise, without hidden padding.
-//! User space reads them field by field from bytes whose length it has checked; nothing is transmuted there.
+//! Dropped packets.
 
 use crate::IFNAMSIZ;
-
-/// `DropRecord::kind`: one packet that the kernel dropped.
-pub const KIND_DROP: u16 = 1;
 
 /// `DropRecord::reason` when the kernel gives no reason (before 5.17).
 pub const NO_REASON: u32 = u32::MAX;
 /// `DropRecord::network_offset` when the bytes do not reach a network header.
 pub const NO_OFFSET: u16 = u16::MAX;
-/// `DropRecord::uid` when no socket owns the packet.
-pub const NO_UID: u32 = u32::MAX;
-
 /// `DropRecord::flags`: the bytes start with a link-layer header.
 pub const FLAG_LINK_HEADER: u16 = 1 << 0;
 /// `DropRecord::flags`: the packet belongs to a socket (`skb->sk`, or `rx_sk` since 6.11).
@@ -50,25 +41,25 @@ pub const CHECK_LENGTH: u16 = 1 << 4;
 pub struct DropRecord {
     /// Nanoseconds of `CLOCK_MONOTONIC` (`bpf_ktime_get_ns`).
     pub time_ns: u64,
+    /// [`KIND_DROP`](super::KIND_DROP).
+    pub kind: u16,
+    /// `FLAG_*`.
+    pub flags: u16,
+    /// `enum skb_drop_reason` of the running kernel, subsystem in the upper half; [`NO_REASON`] before 5.17.
+    pub reason: u32,
     /// The kernel address that called for the drop.
     pub location: u64,
     /// `sk->sk_cgrp_data.cgroup->kn->id` of the owning socket; 0 without one.
     pub cgroup_id: u64,
     /// Inode number of the owning socket; 0 without one, or when no process holds it.
     pub socket_inode: u64,
-    /// [`KIND_DROP`].
-    pub kind: u16,
-    /// `FLAG_*`.
-    pub flags: u16,
-    /// `enum skb_drop_reason` of the running kernel, subsystem in the upper half; [`NO_REASON`] before 5.17.
-    pub reason: u32,
     /// `net->ns.inum` of the device, or of the socket when there is no device; 0 when neither is known.
     pub netns: u32,
     /// `dev->ifindex`; without a device `skb->skb_iif`, the one that it came in by; 0 without either.
     pub ifindex: u32,
     /// Bytes from the start of the copy to the end of the packet, paged data included.
     pub len: u32,
-    /// Owner of the socket, [`NO_UID`] without one.
+    /// Owner of the socket, [`NO_UID`](super::NO_UID) without one.
     pub uid: u32,
     /// The processor that dropped the packet.
     pub cpu: u32,
@@ -92,6 +83,7 @@ pub struct DropRecord {
 pub const DROP_HEADER_LEN: usize = size_of::<DropRecord>();
 
 const _: () = assert!(DROP_HEADER_LEN == 88 && align_of::<DropRecord>() == 8);
+const _: () = assert!(core::mem::offset_of!(DropRecord, kind) == super::KIND_OFFSET);
 
 /// How many packet bytes the record classes hold. The ring wants a length that the verifier knows at load time, so a
 /// packet takes the smallest class that its copy fits in.

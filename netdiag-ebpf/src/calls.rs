@@ -1,0 +1,85 @@
+//! What a function was called with, kept until it returns.
+//!
+//! A call may be interrupted by another on the same processor (a softirq in the middle of a system call), and a system
+//! call may go on on another processor. So calls are kept by task, one above the other.
+
+use aya_ebpf::{
+    helpers::generated::{bpf_get_current_pid_tgid, bpf_get_smp_processor_id},
+    macros::map,
+    maps::LruHashMap,
+};
+
+/// A call, by the numbers that its return wants to know.
+pub type Call = [u64; 4];
+
+/// How deep calls can lie above each other: a task, and a softirq in the midst of it.
+const DEPTH: usize = 2;
+
+#[repr(C)]
+#[derive(Clone, Copy)]
+struct Stack {
+    depth: u64,
+    calls: [Call; DEPTH],
+}
+
+/// Calls that have not returned. Old ones give way: a return can be missed.
+#[map]
+static CALLS: LruHashMap<u64, Stack> = LruHashMap::with_max_entries(1024, 0);
+
+/// Whose calls are in order: the task's, and for the idle tasks, which all have the number 0, the processor's.
+#[inline(always)]
+fn key() -> u64 {
+    // SAFETY: no arguments.
+    let (task, cpu) = unsafe { (bpf_get_current_pid_tgid(), bpf_get_smp_processor_id()) };
+    if task == 0 {
+        1 << 63 | cpu as u64
+    } else {
+        task
+    }
+}
+
+/// The function is entered.
+#[inline(always)]
+pub fn enter(call: Call) {
+    let key = key();
+    if let Some(stack) = CALLS.get_ptr_mut(&key) {
+        // SAFETY: the entry is this task's, and calls above this one have returned before anything else reads it.
+        unsafe {
+            if (*stack).depth == 1 {
+                (*stack).calls[1] = call;
+                (*stack).depth = 2;
+            } else {
+                // Empty, or returns were missed.
+                (*stack).calls[0] = call;
+                (*stack).depth = 1;
+            }
+        }
+        return;
+    }
+    let stack = Stack {
+        depth: 1,
+        calls: [call, [0; 4]],
+    };
+    // Without room the return finds nothing.
+    let _ = CALLS.insert(&key, &stack, 0);
+}
+
+/// The function returns: what it was called with.
+#[inline(always)]
+pub fn leave() -> Option<Call> {
+    let stack = CALLS.get_ptr_mut(&key())?;
+    // SAFETY: as in `enter`.
+    unsafe {
+        match (*stack).depth {
+            2 => {
+                (*stack).depth = 1;
+                Some((*stack).calls[1])
+            }
+            1 => {
+                (*stack).depth = 0;
+                Some((*stack).calls[0])
+            }
+            _ => None,
+        }
+    }
+}
