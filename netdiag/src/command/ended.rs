@@ -26,7 +26,7 @@ pub(super) struct Ended {
     /// Whether one of them could not compare its counters.
     uncompared: bool,
     /// Delta and explained.
-    counters: BTreeMap<CounterKey, (u64, u64)>,
+    counters: BTreeMap<CounterKey, (u64, Option<u64>)>,
     received: [u64; 2],
     replied: [u64; 2],
     /// Whether arrivals were taken from a counter somewhere.
@@ -59,7 +59,9 @@ impl Ended {
             if self.counters.len() < MOST || self.counters.contains_key(&key) {
                 let (delta, explained) = self.counters.entry(key).or_default();
                 add(delta, counter.delta);
-                add(explained, counter.explained.min(counter.delta));
+                if let Some(more) = counter.explained {
+                    add(explained.get_or_insert(0), more.min(counter.delta));
+                }
             } else {
                 self.left_out += 1;
             }

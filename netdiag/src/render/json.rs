@@ -133,7 +133,7 @@ impl View for JsonView {
                     ifname: counter.key.ifname.as_deref(),
                     netns: counter.key.netns.map(|netns| netns.0),
                     delta: counter.delta,
-                    explained: report.compared.then_some(counter.explained),
+                    explained: counter.explained.filter(|_| report.compared),
                 })
                 .collect(),
             icmp: EchoLine::new(&report.echoes[0]),

@@ -77,6 +77,14 @@ impl Subject {
             Self::Retrans => "retransmissions",
         }
     }
+
+    /// What is said of a counter that no event has explained.
+    fn unexplained(self) -> &'static str {
+        match self {
+            Self::Drops | Self::Packets => "not explained by any drop seen",
+            Self::Retrans => "not explained by any retransmission seen",
+        }
+    }
 }
 
 /// A rung.

@@ -167,9 +167,10 @@ fn counters(output: &Output, paint: Paint, report: &Report) -> io::Result<()> {
         };
         let verdict = match counter.explained {
             _ if !report.compared => "not compared: not every drop was seen whole".to_owned(),
-            0 => "not explained by any drop seen".to_owned(),
-            explained if explained == counter.delta => "all explained".to_owned(),
-            explained => format!("{explained} of {} explained", counter.delta),
+            None => String::new(),
+            Some(0) => report.subject.unexplained().to_owned(),
+            Some(explained) if explained == counter.delta => "all explained".to_owned(),
+            Some(explained) => format!("{explained} of {} explained", counter.delta),
         };
         let namespace = counter
             .key

@@ -40,8 +40,8 @@ pub struct CounterNote {
     pub ifname: Option<String>,
     /// By how much.
     pub delta: u64,
-    /// How much of it is explained.
-    pub explained: u64,
+    /// How much of it is explained; `None` where nothing explains it alone.
+    pub explained: Option<u64>,
 }
 
 /// Echo requests of one IP version.
@@ -105,11 +105,10 @@ impl EndNote {
             if let Some(netns) = counter.netns {
                 let _ = write!(text, " netns={}", netns.0);
             }
-            let _ = write!(
-                text,
-                " delta={} explained={}",
-                counter.delta, counter.explained
-            );
+            let _ = write!(text, " delta={}", counter.delta);
+            if let Some(explained) = counter.explained {
+                let _ = write!(text, " explained={explained}");
+            }
             if let Some(ifname) = &counter.ifname {
                 let _ = write!(text, " ifname={}", escape_word(ifname));
             }
@@ -137,7 +136,7 @@ impl EndNote {
                     netns: number(value, "netns").map(NetnsId),
                     ifname: word(value, "ifname").map(|name| unescape(name).into_owned()),
                     delta: number(value, "delta")?,
-                    explained: number(value, "explained")?,
+                    explained: number(value, "explained"),
                 }),
                 "Header-Check" if end.checks.len() < MOST => end.checks.push(CheckNote {
                     name: unescape(value.split(' ').next()?).into_owned(),
@@ -207,14 +206,14 @@ mod tests {
                     netns: Some(NetnsId(4_026_532_201)),
                     ifname: None,
                     delta: 57,
-                    explained: 56,
+                    explained: Some(56),
                 },
                 CounterNote {
                     name: "rx_dropped".to_owned(),
                     netns: None,
                     ifname: Some("we\u{1b}ird".to_owned()),
                     delta: 1,
-                    explained: 0,
+                    explained: None,
                 },
             ],
             compared: true,
