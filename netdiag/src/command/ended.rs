@@ -35,6 +35,8 @@ pub(super) struct Ended {
     pub(super) checks_missed: u64,
     pub(super) check_ns: Option<u64>,
     namespaces: BTreeMap<NetnsId, String>,
+    /// What the last of them had to say about its counters.
+    pub(super) remark: Option<String>,
     /// Counters, checks and namespaces that no room was left for.
     pub(super) left_out: u64,
 }
@@ -101,6 +103,7 @@ impl Ended {
                 self.left_out += 1;
             }
         }
+        self.remark = end.remark.or(self.remark.take());
         add(&mut self.checks_missed, end.checks_missed);
         self.check_ns = end.check_ns.or(self.check_ns);
         for (id, name) in end.namespaces {

@@ -10,6 +10,7 @@ mod observe;
 mod read;
 mod reading;
 mod replay;
+mod retrans;
 mod sinks;
 mod snapshot;
 
@@ -29,6 +30,7 @@ pub fn run(cli: Cli) -> anyhow::Result<ExitCode> {
     let output = Output::stdout().context("cannot use standard output")?;
     match cli.command {
         Command::Drops(args) => drops::run(&args, output, &diagnostics),
+        Command::Retrans(args) => retrans::run(&args, output, &diagnostics),
         Command::Read(args) => read::run(&args, output, &diagnostics),
         Command::Counters(args) => counters::run(&args, &output, &diagnostics),
         Command::Doctor(args) => doctor::run(&args, &output, &diagnostics),

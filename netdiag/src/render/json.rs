@@ -1,7 +1,6 @@
 //! JSON lines: the contract with scripts, dashboards and tests.
 
-use super::summary::Clock;
-use super::{Output, Progress, Report, Start, View};
+use super::{Output, Progress, Report, Start, View, retrans::RetransLine, summary::Clock};
 use crate::{
     analysis::{
         census::Kind,
@@ -9,6 +8,7 @@ use crate::{
         finding::Finding,
         icmp::{Arrival, Echoes},
         ledger::Ledger,
+        retrans::RetransEvent,
     },
     decode::{Packet, device_type_name},
 };
@@ -108,6 +108,11 @@ impl View for JsonView {
             header_check: event.header_check.names().collect(),
             finding,
         })
+    }
+
+    fn retrans(&mut self, event: &RetransEvent<'_>) -> io::Result<()> {
+        let time = event.time_ns.map(|time_ns| self.clock.rfc3339(time_ns));
+        self.output.json(&RetransLine::new(event, time))
     }
 
     fn progress(&mut self, _progress: &Progress) -> io::Result<()> {

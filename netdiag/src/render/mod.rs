@@ -5,11 +5,13 @@ mod diagnostic;
 pub mod doctor;
 mod dump;
 mod each;
+mod flows;
 mod groups;
 mod json;
 pub mod lab;
 mod output;
 mod progress;
+mod retrans;
 mod summary;
 mod text;
 
@@ -19,8 +21,14 @@ pub use output::Output;
 pub use progress::FileProgress;
 
 use crate::analysis::{
-    census::Census, counter::Correlated, event::Event, finding::Finding, group::Groups,
-    icmp::Echoes, ledger::Ledger,
+    census::Census,
+    counter::Correlated,
+    event::Event,
+    finding::Finding,
+    group::Groups,
+    icmp::Echoes,
+    ledger::Ledger,
+    retrans::{Flows, RetransEvent},
 };
 use netdiag_common::NetnsId;
 use std::{io, time::Duration};
@@ -34,6 +42,8 @@ pub enum Style {
     Each,
     /// What it comes to, and no packet.
     Summary,
+    /// The connections that retransmit most, live.
+    Flows,
     /// JSON lines.
     Json {
         /// With the captured bytes.
@@ -75,6 +85,15 @@ impl Subject {
             Self::Drops => "drops",
             Self::Packets => "packets",
             Self::Retrans => "retransmissions",
+        }
+    }
+
+    /// What happened to them, in a word.
+    fn done(self) -> &'static str {
+        match self {
+            Self::Drops => "dropped",
+            Self::Packets => "captured",
+            Self::Retrans => "retransmitted",
         }
     }
 
@@ -127,7 +146,7 @@ pub struct HeaderChecks {
 }
 
 /// What a run came to.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Report {
     /// How long it was.
     pub duration: Duration,
@@ -145,10 +164,16 @@ pub struct Report {
     pub groups: Groups,
     /// Captured packets, sorted out.
     pub census: Census,
+    /// Connections that retransmitted.
+    pub flows: Flows,
+    /// What is to be said about the counters, where they rose by more than was seen.
+    pub remark: Option<String>,
     /// Drop-related counters that rose.
     pub counters: Vec<Correlated>,
     /// Whether they could be compared with the drops: not where the kernel side left some out.
     pub compared: bool,
+    /// Drops that might have said something of a connection, and were lost.
+    pub evidence_lost: u64,
     /// Names of the namespaces that occur.
     pub namespaces: Vec<(NetnsId, String)>,
     /// Echo requests of IPv4 and IPv6.
@@ -196,6 +221,11 @@ pub trait View {
     /// # Errors
     /// Standard output's.
     fn event(&mut self, event: &Event<'_>, finding: Option<&'static str>) -> io::Result<()>;
+    /// TCP sent something once more.
+    ///
+    /// # Errors
+    /// Standard output's.
+    fn retrans(&mut self, event: &RetransEvent<'_>) -> io::Result<()>;
     /// Nothing waits at the moment.
     ///
     /// # Errors
@@ -218,6 +248,7 @@ pub fn view(style: Style, output: Output, diagnostics: &Diagnostics) -> Box<dyn 
     match style {
         Style::Groups => Box::new(groups::GroupsView::new(output, diagnostics, true)),
         Style::Summary => Box::new(groups::GroupsView::new(output, diagnostics, false)),
+        Style::Flows => Box::new(flows::FlowsView::new(output, diagnostics)),
         Style::Each => Box::new(each::EachView::new(output, diagnostics)),
         Style::Json { hex } => Box::new(json::JsonView::new(output, hex)),
     }

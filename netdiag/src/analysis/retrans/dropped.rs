@@ -35,7 +35,7 @@ impl LocalDrop {
             .is_some_and(|reason| REASONS.contains(&reason))
     }
 
-    /// "NETFILTER_DROP at nft_do_chain+0x1f on eth0"
+    /// "NETFILTER_DROP at nft_do_chain+0x1f on eth0 in namespace 4026531840"
     pub fn words(&self) -> String {
         let mut text = match &self.reason {
             Some(reason) => format!("{reason} at {}", self.location),
@@ -43,6 +43,9 @@ impl LocalDrop {
         };
         if let Some(ifname) = &self.ifname {
             text += &format!(" on {ifname}");
+        }
+        if let Some(netns) = self.netns {
+            text += &format!(" in namespace {}", netns.0);
         }
         text
     }

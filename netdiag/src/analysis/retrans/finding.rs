@@ -517,7 +517,7 @@ fn local_remedy(flows: &[&Flow]) -> Vec<String> {
         let is_at = |name: &str| place.location.contains(name);
         let device = place.ifname.as_deref().unwrap_or("DEVICE");
         remedy.insert(if reason == "NETFILTER_DROP" || is_at("nf_hook_slow") || is_at("nft_do_chain") {
-            "a netfilter rule drops them: nft list ruleset (in the namespace named above), and its counters".to_owned()
+            "a netfilter rule drops them: nft list ruleset in that namespace, and its counters".to_owned()
         } else if reason.starts_with("QDISC") || is_at("dev_queue_xmit") || is_at("kfree_skb_list") {
             format!("the queue of {device} drops them: tc -s qdisc show dev {device}")
         } else if reason.starts_with("TC_") {

@@ -176,8 +176,8 @@ pub struct Flows {
 }
 
 impl Flows {
-    /// Counts a retransmission.
-    pub fn observe(&mut self, event: &RetransEvent<'_>) {
+    /// Counts a retransmission, and tells whose it was.
+    pub fn observe(&mut self, event: &RetransEvent<'_>) -> FlowKey {
         let socket = &event.retrans.socket;
         let key = FlowKey {
             netns: socket.netns,
@@ -188,11 +188,12 @@ impl Flows {
         };
         if self.flows.len() >= MOST && !self.flows.contains_key(&key) {
             self.overflow += 1;
-            return;
+            return key;
         }
         let flow = self.flows.entry(key).or_default();
         flow.key = key;
         flow.observe(event);
+        key
     }
 
     /// The connections, the ones with the most retransmissions first.
@@ -205,6 +206,11 @@ impl Flows {
     /// Whether there is none.
     pub fn is_empty(&self) -> bool {
         self.flows.is_empty()
+    }
+
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.flows.len()
     }
 
     /// Retransmissions of connections that no room was left for.

@@ -27,6 +27,8 @@ pub struct EndNote {
     pub check_ns: Option<u64>,
     /// Names of namespaces.
     pub namespaces: Vec<(NetnsId, String)>,
+    /// What is to be said about the counters.
+    pub remark: Option<String>,
 }
 
 /// A counter that rose.
@@ -98,6 +100,9 @@ impl EndNote {
         if let Some(ns) = self.check_ns {
             comments.push(format!("Header-Check-Price: {ns} ns"));
         }
+        if let Some(remark) = &self.remark {
+            comments.push(format!("Remark: {}", escape(remark)));
+        }
         // These may be many, and where they are too many for a block, the last ones go.
         for counter in &self.counters {
             let mut text = format!("Counter: {}", escape_word(&counter.name));
@@ -142,6 +147,7 @@ impl EndNote {
                     name: unescape(value.split(' ').next()?).into_owned(),
                     counts: numbers(value, &CHECK)?,
                 }),
+                "Remark" => end.remark = Some(unescape(value).into_owned()),
                 "Header-Checks-Missed" => end.checks_missed = value.parse().ok()?,
                 "Header-Check-Price" => end.check_ns = Some(nanoseconds(value)?),
                 "Namespace-Name" if end.namespaces.len() < MOST => {
@@ -236,6 +242,7 @@ mod tests {
             checks_missed: 9,
             check_ns: Some(44),
             namespaces: vec![(NetnsId(7), "pid 12 (a b)".to_owned())],
+            remark: Some("three of them".to_owned()),
         };
         let comments: Vec<_> = end.comments().into_iter().map(Cow::Owned).collect();
         assert_eq!(EndNote::parse(&comments), Some(end));

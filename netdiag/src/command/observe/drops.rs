@@ -204,6 +204,7 @@ impl Observer for Drops<'_> {
             .flatten()
             .collect(),
             check_ns: totals[slot::CHECK_NS].checked_div(totals[slot::CHECK_TIMED]),
+            ..Report::default()
         }
     }
 }

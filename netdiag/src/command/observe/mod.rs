@@ -4,8 +4,10 @@
 //! detach, drain, summary.
 
 mod drops;
+mod retrans;
 
 pub(super) use drops::Drops;
+pub(super) use retrans::Retransmissions;
 
 use super::{sinks::Sinks, snapshot};
 use crate::{
