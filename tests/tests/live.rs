@@ -23,3 +23,5 @@ mod rung;
 mod scenario;
 #[path = "live/shape.rs"]
 mod shape;
+#[path = "live/tcp_bench.rs"]
+mod tcp_bench;
