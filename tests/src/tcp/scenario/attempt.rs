@@ -4,7 +4,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
 use super::syn;
-use crate::tcp::{Dial, Hook, Listener, Outcome, PORT, Pair, Side, Watch};
+use crate::tcp::{Connection, Dial, Hook, Listener, Outcome, PORT, Pair, Side, Watch, eventually};
 
 /// The one port that the kernel may choose: an attempt that failed does not tell which it was.
 const FROM: u16 = 41001;
@@ -76,7 +76,7 @@ pub fn accept_queue_full(pair: &Pair) -> Outcome {
     let listener = Listener::new(pair, Side::Server, PORT, 1);
     let dial = Dial::to(listener.address());
     let waiting = [0, 1].map(|_| dial.connect(pair, Side::Client).expect("a connection"));
-    crate::tcp::eventually("a full queue", || {
+    eventually("a full queue", || {
         let sockets = pair.ss(Side::Server);
         sockets
             .iter()
@@ -104,12 +104,14 @@ pub fn ports_exhausted(pair: &Pair) -> Outcome {
     let watch = Watch::new(pair);
     let _ports = pair.set(Side::Client, "ipv4/ip_local_port_range", "41010 41011");
     let listener = Listener::new(pair, Side::Server, PORT, 16);
-    let open = [0, 1].map(|_| crate::tcp::Connection::accepted(pair, &listener));
+    let open = [0, 1].map(|_| Connection::accepted(pair, &listener));
     let error = Dial::to(listener.address())
         .connect(pair, Side::Client)
         .expect_err("no port to be left");
     let clients = open.each_ref().map(|connection| connection.from);
-    open.map(|connection| connection.close(Side::Client));
+    for connection in open {
+        connection.close(Side::Client);
+    }
     let mut outcome = watch.failed(clients[0], listener.address(), &error);
     outcome.clients = clients.to_vec();
     outcome

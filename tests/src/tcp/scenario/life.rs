@@ -48,7 +48,7 @@ pub fn many_short(pair: &Pair, count: usize) -> Outcome {
                 scope.spawn(move || share.map(|_| short(pair, to)).collect::<Vec<_>>())
             })
             .collect();
-        let all = threads.into_iter().map(|thread| thread.join());
+        let all = threads.into_iter().map(thread::ScopedJoinHandle::join);
         all.flat_map(|addresses| addresses.expect("a client's thread"))
             .collect::<Vec<_>>()
     });

@@ -1,15 +1,10 @@
 //! Segments that are lost, or seem to be, and how the client finds out.
 
-use super::{acknowledgement, data};
-use crate::tcp::{Connection, Fault, Hook, ONCE, Outcome, Pair, Setting, Side, Watch};
+use super::{acknowledgement, data, without_probes};
+use crate::tcp::{Connection, Fault, Hook, ONCE, Outcome, Pair, Side, Watch};
 
 /// What an Ethernet device carries of a stream in one segment, with timestamps.
 const MSS: usize = 1448;
-
-/// No tail loss probe goes before the timeout.
-fn without_probes(pair: &Pair) -> Setting<'_> {
-    pair.set(Side::Client, "ipv4/tcp_early_retrans", "0")
-}
 
 /// The client sends so many bytes through a fault, the server reads them, and the client closes.
 fn through<'a>(pair: &'a Pair, bytes: usize, fault: impl FnOnce() -> Fault<'a>) -> Outcome {
@@ -35,6 +30,20 @@ pub fn data_lost_rto(pair: &Pair) -> Outcome {
     let _timeout = without_probes(pair);
     let rule = format!("{} {ONCE} drop", data());
     through(pair, 1000, || {
+        pair.fault(Side::Server, Hook::Input, &[&rule])
+    })
+}
+
+/// Ten segments that are sent at once are lost, all of them, and tail loss probes are off: the first is sent again
+/// after the retransmission timeout, the others as acknowledgements come.
+///
+/// The client's `TcpRetransSegs` grows by 10, `TcpExtTCPTimeouts` by 1 and `TcpExtTCPSlowStartRetrans` by 9, if each is
+/// a packet (not so with [`Pair::with_gso`]).
+#[must_use]
+pub fn window_lost_rto(pair: &Pair) -> Outcome {
+    let _timeout = without_probes(pair);
+    let rule = format!("{} limit rate 1/hour burst 10 packets drop", data());
+    through(pair, 10 * MSS, || {
         pair.fault(Side::Server, Hook::Input, &[&rule])
     })
 }

@@ -13,10 +13,12 @@ pub use attempt::{
 };
 pub use handshake::{syn_ack_lost, syn_lost};
 pub use life::{closed_by, many_short, reset_by};
-pub use loss::{data_lost_rto, local_drop, middle_lost_fast, spurious, tail_lost_tlp};
+pub use loss::{
+    data_lost_rto, local_drop, middle_lost_fast, spurious, tail_lost_tlp, window_lost_rto,
+};
 pub use stall::{mtu_black_hole, zero_window};
 
-use super::PORT;
+use super::{PORT, Pair, Setting, Side};
 
 /// More than an acknowledgement has, with every option.
 const DATA: &str = "meta length > 200";
@@ -34,4 +36,9 @@ fn data() -> String {
 /// An answer of the server's without data, in nft's words.
 fn acknowledgement() -> String {
     format!("tcp sport {PORT} meta length < 100 tcp flags & (syn | fin | rst) == 0x0")
+}
+
+/// No tail loss probe of the client's goes before the retransmission timeout.
+fn without_probes(pair: &Pair) -> Setting<'_> {
+    pair.set(Side::Client, "ipv4/tcp_early_retrans", "0")
 }

@@ -3,6 +3,7 @@
 use std::io::{ErrorKind, Write as _};
 use std::net::SocketAddr;
 
+use super::without_probes;
 use crate::tcp::{Connection, Hook, Listener, Outcome, PORT, Pair, Side, Watch, eventually};
 
 /// Receive buffer of a server that does not read, in bytes.
@@ -14,6 +15,8 @@ const BUFFER: usize = 16 * 1024;
 /// retransmitted.
 #[must_use]
 pub fn zero_window(pair: &Pair) -> Outcome {
+    // A probe would overtake the acknowledgements that the server delays.
+    let _timeout = without_probes(pair);
     let watch = Watch::new(pair);
     let address = SocketAddr::new(Side::Server.address(), PORT);
     let listener = Listener::on(pair, Side::Server, address, 1, Some(BUFFER)).expect("a listener");
@@ -37,9 +40,10 @@ pub fn zero_window(pair: &Pair) -> Outcome {
 }
 
 /// Segments of more than 1000 bytes vanish on their way without an answer, and smaller ones pass: the handshake and
-/// small requests work, and then nothing does. After three retransmissions the client throws the connection away.
+/// small requests work, and of what is larger only its small rest arrives. After three retransmissions the client
+/// throws the connection away.
 ///
-/// The client's `TcpRetransSegs` grows by 3 or more.
+/// The client's `TcpRetransSegs` grows by 3 or more, its `TcpExtTCPTimeouts` by 1 or more.
 #[must_use]
 pub fn mtu_black_hole(pair: &Pair) -> Outcome {
     let watch = Watch::new(pair);
