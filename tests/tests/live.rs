@@ -25,3 +25,5 @@ mod scenario;
 mod shape;
 #[path = "live/tcp_bench.rs"]
 mod tcp_bench;
+#[path = "live/tcp_endpoint.rs"]
+mod tcp_endpoint;

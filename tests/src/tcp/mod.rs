@@ -26,7 +26,7 @@ pub use counters::Counters;
 pub use dial::{Connecting, Dial};
 pub use fault::{Fault, Hook, ONCE};
 pub use listener::Listener;
-pub use outcome::{Outcome, Watch};
+pub use outcome::{Grew, HEALTHY, Outcome, Watch};
 pub use pair::{Pair, Setting};
 pub use server::{Answer, Server};
 pub use ss::Ss;

@@ -9,6 +9,20 @@ use rustix::io::Errno;
 
 use super::{Counters, Pair, Side};
 
+/// Counters, and by how much they must have grown: 0 for one that must not.
+pub type Grew<'a> = &'a [(&'a str, u64)];
+
+/// What a connection has that nothing is wrong with.
+pub const HEALTHY: Grew<'static> = &[
+    ("TcpRetransSegs", 0),
+    ("TcpExtTCPTimeouts", 0),
+    ("TcpExtTCPLossProbes", 0),
+    ("TcpExtTCPSynRetrans", 0),
+    ("TcpAttemptFails", 0),
+    ("TcpEstabResets", 0),
+    ("TcpOutRsts", 0),
+];
+
 /// What happened, in all of a scenario.
 #[derive(Clone, Debug)]
 pub struct Outcome {
@@ -38,6 +52,16 @@ impl Outcome {
     #[must_use]
     pub fn grew(&self, side: Side, name: &str) -> u64 {
         self.all(side).get(name).copied().unwrap_or(0)
+    }
+
+    /// Compares the growth of some counters.
+    ///
+    /// # Panics
+    /// When one grew by more or less.
+    pub fn assert_grew(&self, side: Side, expected: Grew<'_>) {
+        for &(name, by) in expected {
+            assert_eq!(self.grew(side, name), by, "{name} at {side:?}: {self:#?}");
+        }
     }
 
     /// Every counter of a side that grew.

@@ -13,20 +13,19 @@ use crate::process;
 use crate::workspace::Workspace;
 
 /// What the tests and the lab use; there is no automatic loading in the guest.
-const MODULES: [&str; 21] = [
+const MODULES: [&str; 20] = [
     "veth",
     "tun",
     "dummy",
     "nf_tables",
-    "nft_counter",
     "nft_ct",
     "nft_limit",
+    "nft_quota",
     "nft_reject_inet",
     "nft_reject_ipv4",
     "inet_diag",
     "tcp_diag",
     "sch_netem",
-    "sch_tbf",
     "cls_bpf",
     "sch_ingress",
     "act_gact",
