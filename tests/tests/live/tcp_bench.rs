@@ -155,6 +155,17 @@ fn filtered() {
 }
 
 #[test]
+fn filtered_here() {
+    let client = [
+        ("TcpAttemptFails", 1),
+        ("TcpRetransSegs", 1),
+        ("TcpExtTCPRetransFail", 1),
+    ];
+    let outcome = check(scenario::filtered_here, &client, &[("TcpInSegs", 0)]);
+    assert_eq!(outcome.error, Some(Errno::TIMEDOUT));
+}
+
+#[test]
 fn no_route() {
     let client = [("TcpActiveOpens", 0), ("TcpOutSegs", 0)];
     let outcome = check(scenario::no_route, &client, HEALTHY);

@@ -43,6 +43,17 @@ pub fn filtered(pair: &Pair) -> Outcome {
     fail(pair, dial, server())
 }
 
+/// A firewall of the client's own drops every SYN. connect() is not told, and waits: as [`filtered`], but what is sent
+/// again does not leave.
+///
+/// ETIMEDOUT; the client's `TcpRetransSegs` and `TcpExtTCPRetransFail` grow by 1.
+#[must_use]
+pub fn filtered_here(pair: &Pair) -> Outcome {
+    let _filter = pair.fault(Side::Client, Hook::Output, &[&format!("{} drop", syn())]);
+    let dial = Dial::to(server()).user_timeout(Duration::from_millis(1500));
+    fail(pair, dial, server())
+}
+
 /// There is no way to the address.
 ///
 /// ENETUNREACH; nothing is sent.

@@ -9,7 +9,8 @@ mod loss;
 mod stall;
 
 pub use attempt::{
-    accept_queue_full, filtered, icmp_unreachable, no_route, ports_exhausted, refused,
+    accept_queue_full, filtered, filtered_here, icmp_unreachable, no_route, ports_exhausted,
+    refused,
 };
 pub use handshake::{syn_ack_lost, syn_lost};
 pub use life::{closed_by, many_short, reset_by};
