@@ -23,3 +23,7 @@ mod rung;
 mod scenario;
 #[path = "live/shape.rs"]
 mod shape;
+#[path = "live/tcp_bench.rs"]
+mod tcp_bench;
+#[path = "live/tcp_endpoint.rs"]
+mod tcp_endpoint;
