@@ -50,9 +50,15 @@ impl Live {
     /// Starts `netdiag drops --json` and waits until it is attached.
     #[must_use]
     pub fn start(arguments: &[&str]) -> Self {
+        Self::start_as("drops", arguments)
+    }
+
+    /// Starts another command of netdiag's with `--json`, and a dump as well.
+    #[must_use]
+    pub fn start_as(name: &str, arguments: &[&str]) -> Self {
         let dump = Dump::new(arguments);
         let mut live =
-            Self::start_command(netdiag(&["drops", "--json", "-w", dump.path()]).args(arguments));
+            Self::start_command(netdiag(&[name, "--json", "-w", dump.path()]).args(arguments));
         live.dump = Some(dump);
         live
     }
@@ -105,7 +111,7 @@ impl Live {
             let left = end.saturating_duration_since(Instant::now());
             match self.next(left) {
                 Some(line) => {
-                    self.drops += usize::from(line["kind"] == "drop");
+                    self.drops += usize::from(is_event(&line));
                     self.rest.push(line);
                 }
                 None => {
@@ -211,12 +217,17 @@ fn lines(stdout: ChildStdout) -> Receiver<String> {
     receive
 }
 
+/// Whether a line is what the command reports, and not what it concludes.
+fn is_event(line: &Value) -> bool {
+    line["kind"] == "drop" || line["kind"] == "retrans"
+}
+
 /// All that a run said, its lines in the order of the interface.
 #[derive(Debug)]
 pub struct Run {
     /// The first line.
     pub start: Value,
-    /// The drops.
+    /// The drops, or what else the command reports.
     pub drops: Vec<Value>,
     /// The findings.
     pub findings: Vec<Value>,
@@ -237,8 +248,7 @@ impl Run {
             summary["kind"], "summary",
             "the last line; stderr: {stderr}"
         );
-        let is_drop = |line: &Value| line["kind"] == "drop";
-        let findings = lines.split_off(lines.iter().take_while(|line| is_drop(line)).count());
+        let findings = lines.split_off(lines.iter().take_while(|line| is_event(line)).count());
         for finding in &findings {
             assert_eq!(finding["kind"], "finding", "after the drops: {finding}");
         }

@@ -17,6 +17,10 @@ mod dump;
 mod filter;
 #[path = "live/no_btf.rs"]
 mod no_btf;
+#[path = "live/retrans.rs"]
+mod retrans;
+#[path = "live/retrans_finding.rs"]
+mod retrans_finding;
 #[path = "live/rung.rs"]
 mod rung;
 #[path = "live/scenario.rs"]

@@ -17,6 +17,7 @@ mod pair;
 pub mod scenario;
 mod server;
 mod ss;
+mod wire;
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::time::{Duration, Instant};
@@ -30,6 +31,7 @@ pub use outcome::{Grew, HEALTHY, Outcome, Watch};
 pub use pair::{Pair, Setting};
 pub use server::{Answer, Server};
 pub use ss::Ss;
+pub use wire::{Loss, Wire};
 
 /// No scenario waits longer for one step. Emulated machines are slow.
 pub const PATIENCE: Duration = Duration::from_secs(30);

@@ -7,13 +7,15 @@ use std::process::Stdio;
 use netdiag::lab::{Namespace, link, sysctl};
 use netdiag_common::NetnsId;
 
-use super::{Counters, Side, Ss, eventually};
+use super::{Counters, Side, Ss, Wire, eventually};
 use crate::binary::{Ended, feed, finish, program};
 use crate::isolation::NamedNetns;
 
 /// The namespaces `client` and `server`, joined by a veth pair. Make it inside [`isolated`](crate::isolated).
 #[derive(Debug)]
 pub struct Pair {
+    // Before the namespaces that its devices are in.
+    wire: Option<Wire>,
     // Before the namespaces that they name.
     _names: [NamedNetns; 2],
     client: Namespace,
@@ -43,11 +45,7 @@ impl Pair {
     /// When the kernel refuses.
     #[must_use]
     pub fn with_gso() -> Self {
-        let (client, server) = (Namespace::new(), Namespace::new());
-        let client = client.expect("a namespace for the client");
-        let server = server.expect("a namespace for the server");
-        let names = [(&client, Side::Client), (&server, Side::Server)]
-            .map(|(namespace, side)| NamedNetns::new(namespace, side.name()));
+        let [client, server] = namespaces();
         let peer = server.open().expect("the server's namespace");
         client
             .run(move || {
@@ -55,6 +53,23 @@ impl Pair {
                 link::create_veth(here, there, peer.as_fd())
             })
             .expect("a veth pair");
+        Self::joined(client, server, None)
+    }
+
+    /// A pair joined by a [`Wire`], which may take its time and lose packets without a drop.
+    ///
+    /// # Panics
+    /// When the kernel refuses.
+    #[must_use]
+    pub fn wired() -> Self {
+        let [client, server] = namespaces();
+        let wire = Wire::new(&client, &server);
+        Self::joined(client, server, Some(wire))
+    }
+
+    fn joined(client: Namespace, server: Namespace, wire: Option<Wire>) -> Self {
+        let names = [(&client, Side::Client), (&server, Side::Server)]
+            .map(|(namespace, side)| NamedNetns::new(namespace, side.name()));
         for (namespace, side) in [(&client, Side::Client), (&server, Side::Server)] {
             let addresses = move || {
                 link::set_up(side.device())?;
@@ -64,10 +79,20 @@ impl Pair {
             namespace.run(addresses).expect("a device with addresses");
         }
         Self {
+            wire,
             _names: names,
             client,
             server,
         }
+    }
+
+    /// The wire of a pair that is [`wired`](Self::wired).
+    ///
+    /// # Panics
+    /// When it is not.
+    #[must_use]
+    pub fn wire(&self) -> &Wire {
+        self.wire.as_ref().expect("a pair with a wire")
     }
 
     /// One of the namespaces.
@@ -214,4 +239,11 @@ impl Drop for Setting<'_> {
             .namespace(self.side)
             .run(move || sysctl::write(&name, &before));
     }
+}
+
+fn namespaces() -> [Namespace; 2] {
+    [
+        Namespace::new().expect("a namespace for the client"),
+        Namespace::new().expect("a namespace for the server"),
+    ]
 }

@@ -156,7 +156,7 @@ impl Retransmissions {
                 })
         };
         (self.compared && !self.tells_failures && short("TcpRetransSegs")).then(|| {
-            "What of TcpRetransSegs is not explained could not be sent: until 6.15 the tracepoint tells only of \
+            "What of TcpRetransSegs is not explained could not be sent: before 6.18 the tracepoint tells only of \
              retransmissions that were sent, while the counter rises for each. fexit tells of them all."
                 .to_owned()
         })
