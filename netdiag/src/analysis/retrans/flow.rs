@@ -79,7 +79,7 @@ impl Flow {
     fn observe(&mut self, event: &RetransEvent<'_>) {
         let retrans = event.retrans;
         self.calls += 1;
-        self.segs += u64::from(retrans.segs.or(retrans.buffered).unwrap_or(1));
+        self.segs += u64::from(retrans.segs.unwrap_or(1));
         if let Some(kind) = retrans.kind
             && let Some(count) = index(kind).and_then(|index| self.kinds.get_mut(index))
         {
