@@ -428,10 +428,10 @@ fn whose(flows: &[&Flow]) -> String {
     }
     let target = |flow: &Flow| (flow.key.remote, flow.key.remote_port);
     let same = rest.iter().all(|flow| target(flow) == target(first));
-    let ends = first.ends();
-    match ends.split_once(" → ") {
-        Some((_, remote)) if same => format!("by {} connections to {remote}", flows.len()),
-        _ => format!("by {} connections", flows.len()),
+    if same {
+        format!("by {} connections to {}", flows.len(), first.key.there())
+    } else {
+        format!("by {} connections", flows.len())
     }
 }
 
