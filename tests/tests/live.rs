@@ -19,6 +19,10 @@ mod filter;
 mod no_btf;
 #[path = "live/retrans.rs"]
 mod retrans;
+#[path = "live/retrans_bcc.rs"]
+mod retrans_bcc;
+#[path = "live/retrans_edge.rs"]
+mod retrans_edge;
 #[path = "live/retrans_finding.rs"]
 mod retrans_finding;
 #[path = "live/rung.rs"]
