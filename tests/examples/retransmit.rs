@@ -8,12 +8,12 @@
 
 use std::io::{self, BufRead as _, BufReader, Read as _};
 use std::os::unix::process::CommandExt as _;
-use std::process::{Command, ExitCode, Stdio};
+use std::process::{ExitCode, Stdio};
 use std::thread;
 use std::time::Duration;
 
-use netdiag_tests::isolated;
 use netdiag_tests::tcp::{Pair, scenario};
+use netdiag_tests::{isolated, program};
 use rustix::process::{Pid, Signal, kill_process};
 
 /// Long enough for a retransmission to be told.
@@ -39,7 +39,7 @@ fn main() -> ExitCode {
 
 fn record(netdiag: &str, file: &str) -> io::Result<String> {
     let pair = Pair::new();
-    let mut child = Command::new(netdiag)
+    let mut child = program(netdiag)
         .arg0("netdiag")
         .args([
             "retrans",

@@ -25,6 +25,8 @@ mod retrans_bcc;
 mod retrans_edge;
 #[path = "live/retrans_finding.rs"]
 mod retrans_finding;
+#[path = "live/retrans_shape.rs"]
+mod retrans_shape;
 #[path = "live/rung.rs"]
 mod rung;
 #[path = "live/scenario.rs"]

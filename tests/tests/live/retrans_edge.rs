@@ -11,6 +11,7 @@ use netdiag_tests::tcp::{
 };
 use netdiag_tests::{Live, assert_nothing_attached, isolated, run};
 use rustix::mount::{MountFlags, mount};
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 
 fn start(arguments: &[&str]) -> Live {
@@ -178,6 +179,45 @@ fn one_port_of_two_connections() {
         // Both go to one host, and are one finding.
         assert_eq!(run.findings.len(), 1, "{:#?}", run.findings);
         assert_eq!(run.findings[0]["count"], run.ledger("reported"));
+    });
+}
+
+#[test]
+fn what_is_lost_is_told() {
+    const ATTEMPTS: u64 = 600;
+    isolated(|| {
+        let pair = Pair::new();
+        let live = start(&["--buffer-size", "64K", "--require-complete"]);
+        let pid = i32::try_from(live.pid())
+            .ok()
+            .and_then(Pid::from_raw)
+            .expect("a process id");
+        let fault = pair.fault(Side::Server, Hook::Input, &[&format!("{} drop", syns())]);
+        // A reader that does not read.
+        kill_process(pid, Signal::STOP).expect("stop netdiag");
+        let to = SocketAddr::new(Side::Server.address(), PORT);
+        let attempts: Vec<_> = (0..ATTEMPTS)
+            .map(|_| Dial::to(to).start(&pair, Side::Client).expect("an attempt"))
+            .collect();
+        pair.await_counter(Side::Client, "TcpExtTCPSynRetrans", ATTEMPTS);
+        kill_process(pid, Signal::CONT).expect("let netdiag go on");
+        drop((attempts, fault));
+        let run = live.stop();
+        assert_eq!(run.code, Some(3), "{}", run.stderr);
+        assert!(run.ledger("lost") > 0, "{}", run.summary);
+        // Drops have filled the ring, too.
+        assert!(
+            run.summary["evidence_lost"]
+                .as_u64()
+                .is_some_and(|lost| lost > 0),
+            "{}",
+            run.summary
+        );
+        let netns = pair.netns(Side::Client).0;
+        let (counted, explained) = run.counter("TcpRetransSegs", netns);
+        // Each line is a SYN, and the ledger knows of the others.
+        assert_eq!(explained, run.ledger("reported"));
+        assert_eq!(counted, run.ledger("seen"), "{}", run.summary);
     });
 }
 
