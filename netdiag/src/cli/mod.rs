@@ -1,6 +1,9 @@
 //! What the user typed: one definition for the parser, `--help` and what commands get to see.
 
+mod conn;
 mod value;
+
+pub use conn::ConnArgs;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use netdiag_common::{DEFAULT_SNAPLEN, MAX_REASON_FILTERS, MAX_SNAPLEN};
@@ -16,6 +19,7 @@ use std::{net::IpAddr, path::PathBuf, time::Duration};
         sudo netdiag drops --each --host 10.0.0.7  one line a packet\n  \
         sudo netdiag drops --json > drops.jsonl    for machines\n  \
         sudo netdiag drops -w drops.pcapng         saved, for Wireshark and for netdiag read\n  \
+        sudo netdiag conn --failed                 connections that do not come about, and why\n  \
         netdiag read drops.pcapng                  the same once more, without root\n  \
         netdiag counters                           what the kernel has counted since boot\n  \
         sudo netdiag doctor                        what this kernel allows\n  \
@@ -53,6 +57,8 @@ pub struct Verbosity {
 pub enum Command {
     /// Dropped packets, malformed headers included, live
     Drops(DropsArgs),
+    /// TCP connections: attempts, results, latency, accepts, ends; live
+    Conn(ConnArgs),
     /// The same analysis of a pcap or pcapng file, netdiag's own dumps or anybody's
     Read(ReadArgs),
     /// Kernel counters that speak of drops: values, and deltas over an interval
@@ -202,11 +208,12 @@ pub struct ReadArgs {
 }
 
 /// The ways of `--hook`, as `netdiag doctor` names them.
-const HOOKS: [&str; 6] = [
+const HOOKS: [&str; 7] = [
     "tp_btf",
     "raw_tp",
     "tracepoint",
     "fentry",
+    "fexit",
     "kprobe",
     "deduced",
 ];

@@ -1,5 +1,6 @@
 //! One file a subcommand: wires kernel, decode, analysis and render together.
 
+mod conn;
 mod counters;
 mod doctor;
 mod drops;
@@ -29,6 +30,7 @@ pub fn run(cli: Cli) -> anyhow::Result<ExitCode> {
     let output = Output::stdout().context("cannot use standard output")?;
     match cli.command {
         Command::Drops(args) => drops::run(&args, output, &diagnostics),
+        Command::Conn(args) => conn::run(&args, output, &diagnostics),
         Command::Read(args) => read::run(&args, output, &diagnostics),
         Command::Counters(args) => counters::run(&args, &output, &diagnostics),
         Command::Doctor(args) => doctor::run(&args, &output, &diagnostics),

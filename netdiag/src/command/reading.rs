@@ -453,6 +453,7 @@ fn settle(tally: Tally, books: Books, ended: Ended) -> Report {
         ledger,
         findings,
         compared,
+        conns: None,
         groups: tally.groups,
         census: tally.census,
         echoes,

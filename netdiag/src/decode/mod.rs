@@ -4,6 +4,7 @@
 //! should be, how it is wrong and what it probably is instead. Records of the ring buffer and the kernel's counter
 //! files are read here too.
 
+mod conn;
 mod counters;
 mod device;
 mod disguise;
@@ -21,6 +22,7 @@ mod view;
 #[cfg(test)]
 mod tests;
 
+pub use conn::{Bytes, Caller, ConnHit, ConnWhat, Flow, conn_record, record_kind};
 pub use counters::{SoftnetRow, snmp, snmp6, softnet};
 pub use device::{device_type_name, is_layer3};
 pub use disguise::{Disguise, DisguiseKind};

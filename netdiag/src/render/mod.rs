@@ -1,5 +1,6 @@
 //! The only place that writes to standard output and standard error; one file a format.
 
+pub mod conn;
 pub mod counters;
 mod diagnostic;
 pub mod doctor;
@@ -8,6 +9,7 @@ mod each;
 mod groups;
 mod json;
 pub mod lab;
+pub mod listener;
 mod output;
 mod progress;
 mod summary;
@@ -32,6 +34,8 @@ pub enum Style {
     Groups,
     /// One line a packet, as they come.
     Each,
+    /// One line an event of a connection, as they come.
+    Conn,
     /// What it comes to, and no packet.
     Summary,
     /// JSON lines.
@@ -66,6 +70,8 @@ pub enum Subject {
     Packets,
     /// TCP retransmissions.
     Retrans,
+    /// TCP connections.
+    Conn,
 }
 
 impl Subject {
@@ -75,6 +81,7 @@ impl Subject {
             Self::Drops => "drops",
             Self::Packets => "packets",
             Self::Retrans => "retransmissions",
+            Self::Conn => "connection events",
         }
     }
 }
@@ -141,6 +148,8 @@ pub struct Report {
     pub counters: Vec<Correlated>,
     /// Whether they could be compared with the drops: not where the kernel side left some out.
     pub compared: bool,
+    /// Events of connections, by their kinds ([`ConnKind::ALL`](crate::analysis::conn::ConnKind::ALL)).
+    pub conns: Option<[u64; 6]>,
     /// Names of the namespaces that occur.
     pub namespaces: Vec<(NetnsId, String)>,
     /// Echo requests of IPv4 and IPv6.
@@ -188,6 +197,13 @@ pub trait View {
     /// # Errors
     /// Standard output's.
     fn event(&mut self, event: &Event<'_>, finding: Option<&'static str>) -> io::Result<()>;
+    /// Something became of a connection.
+    ///
+    /// # Errors
+    /// Standard output's.
+    fn conn(&mut self, _shown: &conn::Shown<'_>) -> io::Result<()> {
+        Ok(())
+    }
     /// Nothing waits at the moment.
     ///
     /// # Errors
@@ -210,6 +226,7 @@ pub fn view(style: Style, output: Output, diagnostics: &Diagnostics) -> Box<dyn 
     match style {
         Style::Groups => Box::new(groups::GroupsView::new(output, diagnostics, true)),
         Style::Summary => Box::new(groups::GroupsView::new(output, diagnostics, false)),
+        Style::Conn => Box::new(conn::ConnView::new(output, diagnostics)),
         Style::Each => Box::new(each::EachView::new(output, diagnostics)),
         Style::Json { hex } => Box::new(json::JsonView::new(output, hex)),
     }

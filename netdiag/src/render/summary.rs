@@ -92,7 +92,7 @@ pub(super) fn conclusions(output: &Output, paint: Paint, report: &Report) -> io:
     ledger(output, paint, report)
 }
 
-fn finding(output: &Output, paint: Paint, finding: &Finding) -> io::Result<()> {
+pub(super) fn finding(output: &Output, paint: Paint, finding: &Finding) -> io::Result<()> {
     let severity = match finding.severity {
         Severity::Error => paint.red(finding.severity.name()),
         Severity::Warning => paint.yellow(finding.severity.name()),
@@ -231,7 +231,7 @@ fn header_checks(output: &Output, paint: Paint, report: &Report) -> io::Result<(
     output.line(&text::lines(&table))
 }
 
-fn ledger(output: &Output, paint: Paint, report: &Report) -> io::Result<()> {
+pub(super) fn ledger(output: &Output, paint: Paint, report: &Report) -> io::Result<()> {
     let ledger = &report.ledger;
     output.line("")?;
     let text = format!(

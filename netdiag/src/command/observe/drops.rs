@@ -191,6 +191,7 @@ impl Observer for Drops<'_> {
                 .findings
                 .finish(if compared { &counters } else { &[] }),
             compared,
+            conns: None,
             groups: tally.groups,
             census: tally.census,
             counters,

@@ -3,8 +3,10 @@
 //! Every end is the same: `--duration`, `--count`, Ctrl-C, SIGTERM or the lab's last packet lead to the last counters,
 //! detach, drain, summary.
 
+mod conn;
 mod drops;
 
+pub(super) use conn::Conns;
 pub(super) use drops::Drops;
 
 use super::{sinks::Sinks, snapshot};
