@@ -7,6 +7,7 @@
 #![no_std]
 
 pub mod count;
+pub mod errno;
 pub mod field;
 pub mod layout;
 pub mod record;

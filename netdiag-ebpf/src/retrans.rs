@@ -1,7 +1,7 @@
 //! TCP retransmissions.
 //!
 //! `__tcp_retransmit_skb` is what all of them go through: timers and acknowledgments by way of `tcp_retransmit_skb`, loss
-//! probes directly. Its tracepoint fires at its end; until 6.15 only when there was no error (commit c56f53c6a0b1),
+//! probes directly. Its tracepoint fires at its end; before 6.18 only when there was no error,
 //! while `TcpRetransSegs` rises all the same. SYN-ACKs have a function of their own, and no segment in a queue.
 
 use crate::{
@@ -67,13 +67,13 @@ pub fn retrans_kretprobe(ctx: RetProbeContext) -> i32 {
     returned(return_value(&ctx) as i32)
 }
 
-/// `tcp_retransmit_skb(sk, skb)`: only what was sent, until 6.15.
+/// `tcp_retransmit_skb(sk, skb)`: only what was sent, before 6.18.
 #[btf_tracepoint(function = "tcp_retransmit_skb")]
 pub fn retrans_btf_2(ctx: BtfTracePointContext) -> i32 {
     traced(ctx.arg(0), ctx.arg(1), Some(0))
 }
 
-/// `tcp_retransmit_skb(sk, skb, err)`: since 6.15.
+/// `tcp_retransmit_skb(sk, skb, err)`: since 6.18.
 #[btf_tracepoint(function = "tcp_retransmit_skb")]
 pub fn retrans_btf_3(ctx: BtfTracePointContext) -> i32 {
     traced(ctx.arg(0), ctx.arg(1), Some(ctx.arg(2)))

@@ -18,6 +18,7 @@ pub mod packet;
 pub mod pcap;
 pub mod pcapng;
 mod said;
+pub mod tcp;
 
 pub use binary::{Ended, feed, finish, netdiag, program, run};
 pub use bpf::{Attached, assert_nothing_attached};

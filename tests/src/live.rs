@@ -50,11 +50,23 @@ impl Live {
     /// Starts `netdiag drops --json` and waits until it is attached.
     #[must_use]
     pub fn start(arguments: &[&str]) -> Self {
+        Self::start_as("drops", arguments)
+    }
+
+    /// Starts another command of netdiag's with `--json`, and a dump as well.
+    #[must_use]
+    pub fn start_as(name: &str, arguments: &[&str]) -> Self {
         let dump = Dump::new(arguments);
         let mut live =
-            Self::start_command(netdiag(&["drops", "--json", "-w", dump.path()]).args(arguments));
+            Self::start_command(netdiag(&[name, "--json", "-w", dump.path()]).args(arguments));
         live.dump = Some(dump);
         live
+    }
+
+    /// Starts a command of netdiag's that has no dump.
+    #[must_use]
+    pub fn start_plain(name: &str, arguments: &[&str]) -> Self {
+        Self::start_command(netdiag(&[name, "--json"]).args(arguments))
     }
 
     /// Starts a command that writes such lines, and waits for the first.
@@ -105,7 +117,7 @@ impl Live {
             let left = end.saturating_duration_since(Instant::now());
             match self.next(left) {
                 Some(line) => {
-                    self.drops += usize::from(line["kind"] == "drop");
+                    self.drops += usize::from(is_event(&line));
                     self.rest.push(line);
                 }
                 None => {
@@ -211,12 +223,19 @@ fn lines(stdout: ChildStdout) -> Receiver<String> {
     receive
 }
 
+/// Whether a line is what the command reports, and not what it concludes.
+fn is_event(line: &Value) -> bool {
+    ["drop", "retrans", "conn"]
+        .iter()
+        .any(|kind| line["kind"] == *kind)
+}
+
 /// All that a run said, its lines in the order of the interface.
 #[derive(Debug)]
 pub struct Run {
     /// The first line.
     pub start: Value,
-    /// The drops.
+    /// The drops, or what else the command reports.
     pub drops: Vec<Value>,
     /// The findings.
     pub findings: Vec<Value>,
@@ -237,8 +256,7 @@ impl Run {
             summary["kind"], "summary",
             "the last line; stderr: {stderr}"
         );
-        let is_drop = |line: &Value| line["kind"] == "drop";
-        let findings = lines.split_off(lines.iter().take_while(|line| is_drop(line)).count());
+        let findings = lines.split_off(lines.iter().take_while(|line| is_event(line)).count());
         for finding in &findings {
             assert_eq!(finding["kind"], "finding", "after the drops: {finding}");
         }

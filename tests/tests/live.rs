@@ -11,15 +11,25 @@
 mod borrowed;
 #[path = "live/complaint.rs"]
 mod complaint;
+#[path = "live/conn.rs"]
+mod conn;
 #[path = "live/dump.rs"]
 mod dump;
 #[path = "live/filter.rs"]
 mod filter;
 #[path = "live/no_btf.rs"]
 mod no_btf;
+#[path = "live/retrans.rs"]
+mod retrans;
+#[path = "live/retrans_finding.rs"]
+mod retrans_finding;
 #[path = "live/rung.rs"]
 mod rung;
 #[path = "live/scenario.rs"]
 mod scenario;
 #[path = "live/shape.rs"]
 mod shape;
+#[path = "live/tcp_bench.rs"]
+mod tcp_bench;
+#[path = "live/tcp_endpoint.rs"]
+mod tcp_endpoint;

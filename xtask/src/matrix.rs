@@ -17,7 +17,7 @@ use crate::workspace::Workspace;
 const STATIC_TARGET: &str = "x86_64-unknown-linux-gnu";
 
 /// Judges of the tests: what they say about the kernel is not netdiag's word.
-const JUDGES: [&str; 4] = ["bpftool", "ip", "nft", "tc"];
+const JUDGES: [&str; 5] = ["bpftool", "ip", "nft", "ss", "tc"];
 
 /// What one kernel's run came to.
 #[derive(Debug)]

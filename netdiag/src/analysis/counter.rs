@@ -161,8 +161,8 @@ pub struct Correlated {
     pub key: CounterKey,
     /// By how much it rose.
     pub delta: u64,
-    /// How much of it has a matching event: never more than `delta`.
-    pub explained: u64,
+    /// How much of it has a matching event: never more than `delta`. `None` where no event raises it alone.
+    pub explained: Option<u64>,
 }
 
 /// Where an event counts: namespace and device, as far as the counter has them.
@@ -236,7 +236,7 @@ impl Correlator {
             correlated.push(Correlated {
                 key: key.clone(),
                 delta: *delta,
-                explained,
+                explained: Some(explained),
             });
         }
         correlated

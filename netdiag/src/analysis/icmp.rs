@@ -27,8 +27,14 @@ impl Arrival {
     }
 }
 
+impl Default for Arrival {
+    fn default() -> Self {
+        Self::Counted(0)
+    }
+}
+
 /// Echo requests of one IP version.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Echoes {
     /// In dropped packets, malformed ones as what they probably are.
     pub dropped: u64,

@@ -9,4 +9,5 @@ pub mod finding;
 pub mod group;
 pub mod icmp;
 pub mod ledger;
+pub mod retrans;
 pub mod tally;

@@ -5,7 +5,7 @@ use super::{
     error::{CaptureError, Damage},
     input::{Input, Source},
     link,
-    note::{DropNote, EndNote, RunNote},
+    note::{DropNote, EndNote, RetransNote, RunNote},
     pcap::{self, Pcap},
     pcapng::{self, Next, Pcapng},
 };
@@ -76,6 +76,15 @@ impl Captured<'_> {
             return None;
         }
         DropNote::parse(&self.comments)
+    }
+
+    /// What netdiag wrote to a retransmitted segment, where it is one.
+    #[must_use]
+    pub fn retrans_note(&self) -> Option<RetransNote<'_>> {
+        if self.comments.is_empty() {
+            return None;
+        }
+        RetransNote::parse(&self.comments)
     }
 }
 

@@ -1,9 +1,11 @@
 //! What the user typed: one definition for the parser, `--help` and what commands get to see.
 
 mod conn;
+mod retrans;
 mod value;
 
 pub use conn::ConnArgs;
+pub use retrans::{HEADERS, Kind, RetransArgs};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use netdiag_common::{DEFAULT_SNAPLEN, MAX_REASON_FILTERS, MAX_SNAPLEN};
@@ -20,6 +22,7 @@ use std::{net::IpAddr, path::PathBuf, time::Duration};
         sudo netdiag drops --json > drops.jsonl    for machines\n  \
         sudo netdiag drops -w drops.pcapng         saved, for Wireshark and for netdiag read\n  \
         sudo netdiag conn --failed                 connections that do not come about, and why\n  \
+        sudo netdiag retrans                       what TCP sends once more, and why\n  \
         netdiag read drops.pcapng                  the same once more, without root\n  \
         netdiag counters                           what the kernel has counted since boot\n  \
         sudo netdiag doctor                        what this kernel allows\n  \
@@ -59,6 +62,8 @@ pub enum Command {
     Drops(DropsArgs),
     /// TCP connections: attempts, results, latency, accepts, ends; live
     Conn(ConnArgs),
+    /// TCP retransmissions: who, why, and what came of it, live
+    Retrans(RetransArgs),
     /// The same analysis of a pcap or pcapng file, netdiag's own dumps or anybody's
     Read(ReadArgs),
     /// Kernel counters that speak of drops: values, and deltas over an interval

@@ -27,7 +27,7 @@ use std::process::ExitCode;
 const ENOUGH_FOR_HEADERS: u32 = 128;
 
 /// A run with `--require-complete` that lost an event.
-const INCOMPLETE: u8 = 3;
+pub(super) const INCOMPLETE: u8 = 3;
 
 pub(super) fn run(
     args: &DropsArgs,
@@ -116,7 +116,7 @@ fn check_filters_without_btf(args: &DropsArgs) -> anyhow::Result<()> {
 }
 
 /// The ways that the user named.
-fn hooks(names: &[String]) -> Vec<Hook> {
+pub(super) fn hooks(names: &[String]) -> Vec<Hook> {
     let named = |hook: &Hook| names.iter().any(|name| name == hook.name());
     Hook::ALL.into_iter().filter(named).collect()
 }
@@ -156,7 +156,7 @@ fn reasons(names: &[String], btf: Option<&KernelBtf>) -> anyhow::Result<Vec<u32>
 }
 
 /// A device that does not exist gives no packet, and a user with a typing error would wait for it.
-fn check_iface(name: &str, only: Option<NetnsId>) -> anyhow::Result<()> {
+pub(super) fn check_iface(name: &str, only: Option<NetnsId>) -> anyhow::Result<()> {
     if name.is_empty() || name.len() >= IFNAMSIZ {
         bail!(
             "--iface {name:?}: a device name has 1 to {} bytes",

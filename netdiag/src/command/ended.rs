@@ -26,7 +26,7 @@ pub(super) struct Ended {
     /// Whether one of them could not compare its counters.
     uncompared: bool,
     /// Delta and explained.
-    counters: BTreeMap<CounterKey, (u64, u64)>,
+    counters: BTreeMap<CounterKey, (u64, Option<u64>)>,
     received: [u64; 2],
     replied: [u64; 2],
     /// Whether arrivals were taken from a counter somewhere.
@@ -35,6 +35,8 @@ pub(super) struct Ended {
     pub(super) checks_missed: u64,
     pub(super) check_ns: Option<u64>,
     namespaces: BTreeMap<NetnsId, String>,
+    /// What the last of them had to say about its counters.
+    pub(super) remark: Option<String>,
     /// Counters, checks and namespaces that no room was left for.
     pub(super) left_out: u64,
 }
@@ -59,7 +61,9 @@ impl Ended {
             if self.counters.len() < MOST || self.counters.contains_key(&key) {
                 let (delta, explained) = self.counters.entry(key).or_default();
                 add(delta, counter.delta);
-                add(explained, counter.explained.min(counter.delta));
+                if let Some(more) = counter.explained {
+                    add(explained.get_or_insert(0), more.min(counter.delta));
+                }
             } else {
                 self.left_out += 1;
             }
@@ -99,6 +103,7 @@ impl Ended {
                 self.left_out += 1;
             }
         }
+        self.remark = end.remark.or(self.remark.take());
         add(&mut self.checks_missed, end.checks_missed);
         self.check_ns = end.check_ns.or(self.check_ns);
         for (id, name) in end.namespaces {

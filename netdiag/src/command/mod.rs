@@ -11,6 +11,7 @@ mod observe;
 mod read;
 mod reading;
 mod replay;
+mod retrans;
 mod sinks;
 mod snapshot;
 
@@ -31,6 +32,7 @@ pub fn run(cli: Cli) -> anyhow::Result<ExitCode> {
     match cli.command {
         Command::Drops(args) => drops::run(&args, output, &diagnostics),
         Command::Conn(args) => conn::run(&args, output, &diagnostics),
+        Command::Retrans(args) => retrans::run(&args, output, &diagnostics),
         Command::Read(args) => read::run(&args, output, &diagnostics),
         Command::Counters(args) => counters::run(&args, &output, &diagnostics),
         Command::Doctor(args) => doctor::run(&args, &output, &diagnostics),

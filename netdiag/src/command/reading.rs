@@ -5,19 +5,22 @@ use crate::{
     analysis::{
         event::{Event, Source},
         filter::PacketFilter,
+        finding::Finding,
         ledger::Ledger,
+        retrans::{self, LocalDrop, RetransEvent, RetransFilter, RetransTally},
         tally::{Outcome, Tally},
     },
     capture::{
         Captured, Item,
         link::unpack,
-        note::{DropNote, EndNote, RunNote},
+        note::{DropNote, EndNote, RetransNote, RunNote},
     },
-    decode::{self, Frame, HeaderCheck, Packet},
+    decode::{self, Frame, HeaderCheck, Packet, Retrans},
     render::{Diagnostics, Probe, Progress, Report, Start, Subject},
 };
 use netdiag_common::NetnsId;
 use std::{
+    borrow::Cow,
     collections::BTreeSet,
     time::{Duration, Instant},
 };
@@ -42,6 +45,18 @@ impl Wanted {
             && (!self.malformed || event.packet.faults().next().is_some())
             && self.packets.admits(event.packet)
     }
+
+    /// A retransmission has neither reason nor malformed header.
+    fn admits_retrans(&self, retrans: &Retrans) -> bool {
+        let filter = RetransFilter {
+            hosts: self.packets.hosts.clone(),
+            ports: self.packets.ports.clone(),
+            ifname: self.ifname.clone(),
+            netns: self.netns,
+            ..RetransFilter::default()
+        };
+        self.reasons.is_empty() && !self.malformed && filter.admits(retrans)
+    }
 }
 
 /// How many reasons are named to a user who asked for another.
@@ -53,6 +68,7 @@ pub(super) struct Reading<'a> {
     wanted: Wanted,
     count: Option<u64>,
     tally: Tally,
+    retransmissions: RetransTally,
     /// What the view was told to expect.
     started: Option<Subject>,
     began: Instant,
@@ -85,6 +101,7 @@ impl<'a> Reading<'a> {
             wanted,
             count,
             tally: Tally::default(),
+            retransmissions: RetransTally::default(),
             started: None,
             began: Instant::now(),
             reasons: BTreeSet::new(),
@@ -104,7 +121,11 @@ impl<'a> Reading<'a> {
 
     /// Whether there is no reason to read on: as many packets were reported as the user wanted, or nobody takes more.
     pub(super) fn over(&self) -> bool {
-        self.sinks.broken() || self.count.is_some_and(|count| self.tally.reported >= count)
+        self.sinks.broken() || self.count.is_some_and(|count| self.reported() >= count)
+    }
+
+    fn reported(&self) -> u64 {
+        self.tally.reported + self.retransmissions.reported
     }
 
     /// Nothing waits at the moment.
@@ -112,7 +133,7 @@ impl<'a> Reading<'a> {
         self.sinks.progress(&Progress {
             subject: self.started.unwrap_or_default(),
             elapsed: self.began.elapsed(),
-            reported: self.tally.reported,
+            reported: self.reported(),
             lost: 0,
         });
     }
@@ -164,7 +185,11 @@ impl<'a> Reading<'a> {
         }
         self.leave_run();
         self.part = run.part;
-        self.started = Some(Subject::Drops);
+        let subject = match run.command.as_str() {
+            "retrans" => Subject::Retrans,
+            _ => Subject::Drops,
+        };
+        self.started = Some(subject);
         self.sinks.start(&Start {
             version: run.version,
             command: run.command,
@@ -178,7 +203,7 @@ impl<'a> Reading<'a> {
                     state: probe.state,
                 })
                 .collect(),
-            subject: Subject::Drops,
+            subject,
         });
     }
 
@@ -186,6 +211,11 @@ impl<'a> Reading<'a> {
         if let Some(time) = captured.time_ns {
             let (first, last) = self.span.unwrap_or((time, time));
             self.span = Some((first.min(time), last.max(time)));
+        }
+        if let Some(note) = captured.retrans_note() {
+            self.pending += 1;
+            self.retrans(captured, note);
+            return;
         }
         if let Some(note) = captured.drop_note()
             && let Some((bytes, len)) = unpack(
@@ -213,6 +243,38 @@ impl<'a> Reading<'a> {
         let packet = decode::decode(&frame);
         let comments: Vec<_> = captured.comments.iter().map(|text| &**text).collect();
         self.event(&plain(captured, frame, &packet, &comments));
+    }
+
+    fn retrans(&mut self, captured: &Captured<'_>, note: RetransNote<'_>) {
+        if self.started.is_none() {
+            self.foreign(Subject::Retrans);
+        }
+        let packet = decode::decode(&captured.frame());
+        let mut retrans = note.retrans.into_owned();
+        let (local, remote) = (&mut retrans.socket.local, &mut retrans.socket.remote);
+        (*local, *remote) = (packet.src(), packet.dst());
+        retrans.socket.local_port = packet.sport().filter(|&port| port != 0);
+        retrans.socket.remote_port = packet.dport().filter(|&port| port != 0);
+        retrans.socket.ifname.clone_from(&captured.interface.name);
+        let dropped = note.dropped.map(|dropped| LocalDrop {
+            reason: dropped.reason.map(Cow::into_owned),
+            location: dropped.location.into_owned(),
+            ifname: dropped.ifname.map(Cow::into_owned),
+            netns: dropped.netns,
+        });
+        let event = RetransEvent {
+            time_ns: captured.time_ns,
+            probe: &note.probe,
+            retrans: &retrans,
+            owner: note.owner.as_ref().map(|(pid, comm)| (*pid, &**comm)),
+            cgroup: note.cgroup.as_deref(),
+            dropped: dropped.as_ref(),
+        };
+        let wanted = self.wanted.admits_retrans(&retrans);
+        if self.retransmissions.observe(&event, wanted) {
+            self.kept += 1;
+            self.sinks.retrans(&event);
+        }
     }
 
     fn event(&mut self, event: &Event<'_>) {
@@ -262,12 +324,14 @@ impl<'a> Reading<'a> {
         }
         let report = settle(
             self.tally,
+            self.retransmissions,
             Books {
                 captured: self.captured,
                 untold: self.untold,
                 missing: self.missing,
                 span: self.span,
                 interrupted,
+                about: self.started,
             },
             self.ended,
         );
@@ -411,21 +475,27 @@ struct Books {
     missing: u64,
     span: Option<(i128, i128)>,
     interrupted: bool,
+    /// What the view was told to expect.
+    about: Option<Subject>,
 }
 
 /// The report, of what was read and of what the ends of the runs said.
-fn settle(tally: Tally, books: Books, ended: Ended) -> Report {
+fn settle(tally: Tally, retransmissions: RetransTally, books: Books, ended: Ended) -> Report {
     // The numbers are a file's: nothing keeps them from being absurd.
     let [seen, _, filtered, sampled_out, lost] = ended.ledger;
-    let nothing = tally.reported + tally.filtered == 0 && ended.runs == 0;
+    let reported = tally.reported + retransmissions.reported;
+    let left_out = tally.filtered + retransmissions.filtered;
+    let again = retransmissions.reported + retransmissions.filtered > 0
+        || books.about == Some(Subject::Retrans);
+    let nothing = reported + left_out == 0 && ended.runs == 0;
     let ledger = Ledger {
         seen: seen
             .saturating_add(books.untold)
             .saturating_add(books.captured),
-        reported: tally.reported,
+        reported,
         filtered: filtered
             .saturating_add(books.missing)
-            .saturating_add(tally.filtered),
+            .saturating_add(left_out),
         sampled_out,
         lost,
     };
@@ -436,9 +506,14 @@ fn settle(tally: Tally, books: Books, ended: Ended) -> Report {
         _ => ended.duration_ns,
     };
     let spoken = if compared { counters.as_slice() } else { &[] };
-    let findings = tally.findings.finish(spoken);
+    let mut findings = tally.findings.finish(spoken);
+    if again {
+        findings.extend(retrans::findings(&retransmissions.flows, spoken, compared));
+        findings.sort_by_key(Finding::rank);
+    }
     let echoes = ended.echoes(tally.echoes.dropped());
     let interrupted = ended.interrupted;
+    let remark = ended.remark.clone();
     let (checks_missed, check_ns) = (ended.checks_missed, ended.check_ns);
     let (header_checks, namespaces) = ended.into_parts();
     Report {
@@ -446,6 +521,8 @@ fn settle(tally: Tally, books: Books, ended: Ended) -> Report {
         interrupted: books.interrupted || interrupted,
         subject: if books.captured > 0 || nothing {
             Subject::Packets
+        } else if again {
+            Subject::Retrans
         } else {
             Subject::Drops
         },
@@ -453,7 +530,6 @@ fn settle(tally: Tally, books: Books, ended: Ended) -> Report {
         ledger,
         findings,
         compared,
-        conns: None,
         groups: tally.groups,
         census: tally.census,
         echoes,
@@ -462,5 +538,8 @@ fn settle(tally: Tally, books: Books, ended: Ended) -> Report {
         counters,
         header_checks,
         namespaces,
+        flows: retransmissions.flows,
+        remark,
+        ..Report::default()
     }
 }

@@ -4,7 +4,7 @@
 //! [`Sinks::finish`]; [`Sinks::broken`] says that there is no reason to go on.
 
 use crate::{
-    analysis::event::Event,
+    analysis::{event::Event, retrans::RetransEvent},
     capture::{DumpError, note::EndNote},
     kernel::stop::Stop,
     render::{Diagnostics, Dump, Output, Progress, Report, Start, View, conn::Shown},
@@ -91,6 +91,11 @@ impl Sinks {
         self.show(|view| view.conn(shown));
     }
 
+    pub(super) fn retrans(&mut self, event: &RetransEvent<'_>) {
+        self.dumped(|dump| dump.retrans(event));
+        self.show(|view| view.retrans(event));
+    }
+
     pub(super) fn progress(&mut self, progress: &Progress) {
         self.dumped(Dump::flush);
         self.show(|view| view.progress(progress));
@@ -115,6 +120,12 @@ impl Sinks {
         }
         if let Some(dump) = &self.dump {
             diagnostics.note(&dump.saved().to_string());
+            match dump.unaddressed() {
+                0 => {}
+                count => diagnostics.warn(&format!(
+                    "{count} retransmissions have no addresses, because the hook shows none: they were not saved"
+                )),
+            }
             match dump.uncooked() {
                 0 => {}
                 count => diagnostics.warn(&format!(

@@ -5,8 +5,8 @@ use netdiag_common::{
     record::{
         COMM_LEN, CONN_ACCEPTED, CONN_FLAG_CALLER, CONN_FLAG_WANTED, CONN_LEN, CONN_QUEUE_FULL,
         CONN_RESET_IN, CONN_RESET_OUT, CONN_RETURNED, CONN_STATE, ConnRecord, FAMILY_IPV4,
-        FAMILY_IPV6, KIND_CONN, KIND_OFFSET, NO_UID, SOCKET_MAPPED, SocketPart, UNKNOWN,
-        UNKNOWN_BYTE, UNKNOWN_BYTES,
+        FAMILY_IPV6, KIND_CONN, NO_UID, SOCKET_MAPPED, SocketPart, UNKNOWN, UNKNOWN_BYTE,
+        UNKNOWN_BYTES,
     },
 };
 use std::{
@@ -141,13 +141,6 @@ pub struct ConnHit {
     pub queue: Option<(u32, u32)>,
 }
 
-/// The kind of a record (`KIND_*`); `None` where it is too short to have one.
-#[must_use]
-pub fn record_kind(bytes: &[u8]) -> Option<u16> {
-    let tail = bytes.get(KIND_OFFSET..)?;
-    tail.first_chunk().map(|kind| u16::from_ne_bytes(*kind))
-}
-
 /// Reads a record from the ring buffer; `None` where it is too short, or not of this kind.
 #[must_use]
 pub fn conn_record(bytes: &[u8]) -> Option<ConnHit> {
@@ -263,7 +256,7 @@ pub fn conn_record(bytes: &[u8]) -> Option<ConnHit> {
 
 #[cfg(test)]
 mod tests {
-    use super::{ConnWhat, conn_record, record_kind};
+    use super::{ConnWhat, conn_record};
     use netdiag_common::record::{
         CONN_FLAG_CALLER, CONN_LEN, CONN_STATE, ConnRecord, KIND_CONN, SocketPart,
     };
@@ -311,8 +304,6 @@ mod tests {
         for length in 0..bytes.len() {
             assert_eq!(conn_record(&bytes[..length]), None);
         }
-        assert_eq!(record_kind(&bytes), Some(KIND_CONN));
-        assert_eq!(record_kind(&bytes[..9]), None);
         let mut other = bytes;
         other[offset_of!(ConnRecord, what)] = 99;
         assert_eq!(conn_record(&other), None);

@@ -220,12 +220,12 @@ fn link(flags: u16, dev_type: Option<u16>, protocol: Option<u16>) -> Link {
 /// `VLAN_VID_MASK` of `linux/if_vlan.h`: the rest of a tag is its priority.
 const VLAN_ID: u16 = 0x0fff;
 
-fn nonzero<T: Default + PartialEq>(value: T) -> Option<T> {
+pub(super) fn nonzero<T: Default + PartialEq>(value: T) -> Option<T> {
     (value != T::default()).then_some(value)
 }
 
 /// A device name up to its zero, fit for a terminal: the kernel only forbids `/`, `:` and white space in one.
-fn device_name(bytes: &[u8; IFNAMSIZ]) -> Cow<'_, str> {
+pub(super) fn device_name(bytes: &[u8; IFNAMSIZ]) -> Cow<'_, str> {
     let name = bytes.split(|&byte| byte == 0).next().unwrap_or_default();
     let name = String::from_utf8_lossy(name);
     if name.chars().any(char::is_control) {

@@ -25,23 +25,11 @@ impl Errno {
 
 impl fmt::Display for Errno {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        /// Of `linux/errno.h`, not known to libc: "operation is not supported".
-        const ENOTSUPP: i32 = 524;
-        let name = match self.0 {
-            libc::E2BIG => "E2BIG",
-            libc::EACCES => "EACCES",
-            libc::EBUSY => "EBUSY",
-            libc::EEXIST => "EEXIST",
-            libc::EINVAL => "EINVAL",
-            libc::ENODEV => "ENODEV",
-            libc::ENOENT => "ENOENT",
-            libc::ENOMEM => "ENOMEM",
-            libc::ENOSPC => "ENOSPC",
-            libc::ENOSYS => "ENOSYS",
-            libc::EOPNOTSUPP => "EOPNOTSUPP",
-            libc::EPERM => "EPERM",
-            ENOTSUPP => "ENOTSUPP",
-            other => return write!(f, "error {other}"),
+        let name = u32::try_from(self.0)
+            .ok()
+            .and_then(netdiag_common::errno::name);
+        let Some(name) = name else {
+            return write!(f, "error {}", self.0);
         };
         f.write_str(name)
     }

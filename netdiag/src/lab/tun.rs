@@ -2,6 +2,7 @@
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
+use std::os::fd::{AsFd, BorrowedFd};
 
 use rustix::ioctl::{self, Opcode, Setter, opcode};
 
@@ -140,5 +141,12 @@ impl Tun {
         } else {
             Err(refused(io::Error::from(io::ErrorKind::WriteZero)))
         }
+    }
+}
+
+/// What is read from it is what the kernel sends over the device, one packet a call.
+impl AsFd for Tun {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.file.as_fd()
     }
 }

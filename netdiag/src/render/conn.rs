@@ -8,6 +8,7 @@ use super::{
 use crate::analysis::{
     conn::{ClosedBy, ConnEvent, ConnKind, Side, errno::Errno},
     event::Event,
+    retrans::RetransEvent,
 };
 use comfy_table::{CellAlignment, ColumnConstraint, Width};
 use indicatif::ProgressBar;
@@ -111,6 +112,10 @@ impl View for ConnView {
     }
 
     fn event(&mut self, _event: &Event<'_>, _finding: Option<&'static str>) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn retrans(&mut self, _event: &RetransEvent<'_>) -> io::Result<()> {
         Ok(())
     }
 
@@ -243,13 +248,7 @@ fn conclusions(output: &Output, paint: Paint, report: &Report) -> io::Result<()>
         summary::finding(output, paint, finding)?;
     }
     counters(output, paint, report)?;
-    summary::ledger(output, paint, report)?;
-    if report.ledger.lost > 0 {
-        output.line(&paint.yellow(
-            "Events were lost, so every count above may be too low: a larger --buffer-size helps, and so does --netns, which the kernel applies.",
-        ))?;
-    }
-    Ok(())
+    summary::ledger(output, paint, report)
 }
 
 fn counters(output: &Output, paint: Paint, report: &Report) -> io::Result<()> {
@@ -261,9 +260,9 @@ fn counters(output: &Output, paint: Paint, report: &Report) -> io::Result<()> {
     let mut table = text::table(output);
     for counter in &report.counters {
         let verdict = match counter.explained {
-            0 => "not explained by any event seen".to_owned(),
-            explained if explained == counter.delta => "all explained".to_owned(),
-            explained => format!("{explained} of {} explained", counter.delta),
+            None | Some(0) => "not explained by any event seen".to_owned(),
+            Some(explained) if explained == counter.delta => "all explained".to_owned(),
+            Some(explained) => format!("{explained} of {} explained", counter.delta),
         };
         let namespace = counter
             .key

@@ -1,15 +1,19 @@
 //! pcapng: every packet with what was found out about it, for Wireshark and for `netdiag read`.
 
-use super::{Report, Start};
+use super::{Report, Start, retrans};
 use crate::{
-    analysis::{event::Event, icmp::Arrival},
+    analysis::{event::Event, icmp::Arrival, retrans::RetransEvent},
     capture::{
         DumpError, InterfaceKey, LinkStyle, Outgoing, Saved, Writer,
         link::{Direction, linktype, pack, repack},
-        note::{CheckNote, CounterNote, DropNote, EchoNote, EndNote, ProbeNote, RunNote},
+        note::{
+            CheckNote, CounterNote, DropNote, DroppedNote, EchoNote, EndNote, ProbeNote,
+            RetransNote, RunNote,
+        },
     },
-    decode::device_type_name,
+    decode::{Frame, Link, device_type_name},
 };
+use netdiag_common::NetnsId;
 use std::borrow::Cow;
 
 /// Writes a run, or a file that is read.
@@ -23,7 +27,19 @@ pub struct Dump {
     /// Whether what comes next needs a section of its own: the run before it has ended.
     ended: bool,
     uncooked: u64,
+    unaddressed: u64,
 }
+
+/// Where a packet belongs.
+struct Place<'a> {
+    identity: (u32, u32),
+    name: Option<&'a str>,
+    netns: Option<NetnsId>,
+    dev_type: Option<u16>,
+}
+
+const IPV4: u16 = 0x0800;
+const IPV6: u16 = 0x86dd;
 
 impl Dump {
     /// Over a writer.
@@ -36,6 +52,7 @@ impl Dump {
             open: false,
             ended: false,
             uncooked: 0,
+            unaddressed: 0,
         }
     }
 
@@ -47,6 +64,11 @@ impl Dump {
     /// Packets that have no cooked form, and were left as they are.
     pub fn uncooked(&self) -> u64 {
         self.uncooked
+    }
+
+    /// Retransmissions without addresses, of which there is no packet to save.
+    pub fn unaddressed(&self) -> u64 {
+        self.unaddressed
     }
 
     /// Whether it will go on to other files.
@@ -127,7 +149,20 @@ impl Dump {
         if self.style == LinkStyle::Sll2 && packed.link_type != linktype::LINUX_SLL2 {
             self.uncooked += 1;
         }
-        self.set_interface(event, packed.link_type);
+        let identity = match event.source {
+            Some(source) => (u32::MAX, source.interface),
+            None => (
+                event.netns.map_or(0, |netns| netns.0),
+                event.ifindex.unwrap_or(0),
+            ),
+        };
+        let place = Place {
+            identity,
+            name: event.ifname,
+            netns: event.netns,
+            dev_type: event.dev_type,
+        };
+        self.set_interface(&place, packed.link_type);
         self.writer.packet(&Outgoing {
             time_ns: event.time_ns,
             interface: &self.interface,
@@ -138,32 +173,75 @@ impl Dump {
         })
     }
 
-    fn set_interface(&mut self, event: &Event<'_>, link_type: u16) {
-        let identity = match event.source {
-            Some(source) => (u32::MAX, source.interface),
-            None => (
-                event.netns.map_or(0, |netns| netns.0),
-                event.ifindex.unwrap_or(0),
-            ),
+    /// A retransmitted segment: its headers are made of what the socket says.
+    ///
+    /// # Errors
+    /// [`DumpError`].
+    pub fn retrans(&mut self, event: &RetransEvent<'_>) -> Result<(), DumpError> {
+        let socket = &event.retrans.socket;
+        let Some((bytes, len)) = retrans::packet(event.retrans) else {
+            self.unaddressed += 1;
+            return Ok(());
         };
+        let frame = Frame {
+            bytes: &bytes,
+            link: Link::Ip,
+            network_offset: Some(0),
+            len,
+            ethertype: Some(if socket.local.is_some_and(|local| local.is_ipv4()) {
+                IPV4
+            } else {
+                IPV6
+            }),
+        };
+        if std::mem::take(&mut self.ended) {
+            self.open = true;
+            self.writer.section(None)?;
+        }
+        let (ifindex, dev_type) = (socket.ifindex.unwrap_or(0), socket.dev_type.unwrap_or(0));
+        let packed = pack(&frame, self.style, ifindex, dev_type, Direction::Out);
+        let comments: Vec<Cow<'_, str>> = retrans_note(event)
+            .comments()
+            .into_iter()
+            .map(Cow::Owned)
+            .collect();
+        let identity = (socket.netns.map_or(0, |netns| netns.0), ifindex);
+        let place = Place {
+            identity,
+            name: socket.ifname.as_deref(),
+            netns: socket.netns,
+            dev_type: socket.dev_type,
+        };
+        self.set_interface(&place, packed.link_type);
+        self.writer.packet(&Outgoing {
+            time_ns: event.time_ns,
+            interface: &self.interface,
+            data: &packed.data,
+            len: packed.len,
+            received: Some(false),
+            comments: &comments,
+        })
+    }
+
+    fn set_interface(&mut self, place: &Place<'_>, link_type: u16) {
         let last = &self.interface;
-        if last.identity == identity
+        if last.identity == place.identity
             && last.link_type == link_type
-            && last.name.as_deref() == event.ifname
+            && last.name.as_deref() == place.name
         {
             return;
         }
-        let netns = event
+        let netns = place
             .netns
             .map(|netns| format!("network namespace {}", netns.0));
-        let device = event
+        let device = place
             .dev_type
             .map(|dev_type| format!("device type {}", device_type_name(dev_type)));
         let words: Vec<_> = netns.into_iter().chain(device).collect();
         self.interface = InterfaceKey {
-            name: event.ifname.map(str::to_owned),
+            name: place.name.map(str::to_owned),
             description: Some(words.join(", ")).filter(|words| !words.is_empty()),
-            identity,
+            identity: place.identity,
             link_type,
         };
     }
@@ -236,6 +314,22 @@ fn note<'a>(
     }
 }
 
+fn retrans_note<'a>(event: &'a RetransEvent<'_>) -> RetransNote<'a> {
+    RetransNote {
+        probe: Cow::Borrowed(event.probe),
+        retrans: Cow::Borrowed(event.retrans),
+        owner: event.owner.map(|(pid, comm)| (pid, Cow::Borrowed(comm))),
+        cgroup: event.cgroup.map(Cow::Borrowed),
+        dropped: event.dropped.map(|dropped| DroppedNote {
+            reason: dropped.reason.as_deref().map(Cow::Borrowed),
+            location: Cow::Borrowed(&dropped.location),
+            ifname: dropped.ifname.as_deref().map(Cow::Borrowed),
+            netns: dropped.netns,
+        }),
+        finding: event.finding(),
+    }
+}
+
 fn end_note(report: &Report) -> EndNote {
     let ledger = &report.ledger;
     EndNote {
@@ -276,5 +370,6 @@ fn end_note(report: &Report) -> EndNote {
         checks_missed: report.checks_missed,
         check_ns: report.check_ns,
         namespaces: report.namespaces.clone(),
+        remark: report.remark.clone(),
     }
 }

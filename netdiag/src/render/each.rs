@@ -1,13 +1,13 @@
 //! One line a packet, as they come.
 
 use super::{
-    Diagnostics, Output, Progress, Report, Start, Subject, View, diagnostic,
+    Diagnostics, Output, Progress, Report, Start, Subject, View, diagnostic, retrans,
     summary::{self, Clock},
     text::{self, Paint, one_line},
 };
 use crate::{
-    analysis::event::Event,
-    decode::{DisguiseKind, Packet},
+    analysis::{event::Event, retrans::RetransEvent},
+    decode::{DisguiseKind, Packet, RetransKind},
 };
 use comfy_table::{ColumnConstraint, Width};
 use indicatif::ProgressBar;
@@ -172,6 +172,25 @@ impl View for EachView {
             event.location,
             &packet,
         ])
+    }
+
+    fn retrans(&mut self, event: &RetransEvent<'_>) -> io::Result<()> {
+        let narrow = self.narrow();
+        let time = match event.time_ns {
+            Some(time_ns) => self.clock.time_of_day(time_ns, if narrow { 0 } else { 3 }),
+            None => "-",
+        };
+        let time = time.to_owned();
+        let kind = event.retrans.kind.map_or("-", RetransKind::name);
+        let words = retrans::words(event, narrow);
+        if narrow {
+            return self.row(&[&time, kind, &words]);
+        }
+        let process = match event.owner {
+            Some((pid, comm)) => format!("{comm} {pid}"),
+            None => "-".to_owned(),
+        };
+        self.row(&[&time, kind, &process, &words])
     }
 
     fn progress(&mut self, progress: &Progress) -> io::Result<()> {

@@ -1,10 +1,10 @@
 //! Drops that are the same, together, when the run is over.
 
 use super::{
-    Diagnostics, Output, Progress, Report, Start, View, diagnostic, summary,
+    Diagnostics, Output, Progress, Report, Start, Subject, View, diagnostic, retrans, summary,
     text::{self, Paint, cell, plain},
 };
-use crate::analysis::{census::Kind, event::Event, group::Group};
+use crate::analysis::{census::Kind, event::Event, group::Group, retrans::RetransEvent};
 use comfy_table::{CellAlignment, Table};
 use indicatif::ProgressBar;
 use std::io;
@@ -16,6 +16,7 @@ pub(super) struct GroupsView {
     tables: bool,
     paint: Paint,
     spinner: ProgressBar,
+    subject: Subject,
 }
 
 impl GroupsView {
@@ -25,6 +26,7 @@ impl GroupsView {
             paint: Paint::new(output.is_terminal()),
             output,
             spinner: diagnostics.spinner(),
+            subject: Subject::Drops,
         }
     }
 }
@@ -38,18 +40,25 @@ impl View for GroupsView {
         summary::not_live(&self.output, self.paint, why, origin)
     }
 
-    fn start(&mut self, _start: &Start) -> io::Result<()> {
+    fn start(&mut self, start: &Start) -> io::Result<()> {
+        self.subject = start.subject;
         Ok(())
     }
 
     fn waiting(&mut self) -> io::Result<()> {
         diagnostic::turn(&self.spinner);
-        self.spinner
-            .set_message("waiting for drops; Ctrl-C ends and sums up");
+        self.spinner.set_message(format!(
+            "waiting for {}; Ctrl-C ends and sums up",
+            self.subject.plural()
+        ));
         Ok(())
     }
 
     fn event(&mut self, _event: &Event<'_>, _finding: Option<&'static str>) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn retrans(&mut self, _event: &RetransEvent<'_>) -> io::Result<()> {
         Ok(())
     }
 
@@ -63,6 +72,7 @@ impl View for GroupsView {
         if self.tables {
             self.drops(report)?;
             self.packets(report)?;
+            self.flows(report)?;
         }
         summary::conclusions(&self.output, self.paint, report)?;
         self.output.flush()
@@ -94,6 +104,25 @@ impl GroupsView {
             .line(&text::lines(&kinds_table(&self.output, &kinds)))?;
         self.examples(kinds.iter().map(|kind| kind.example.as_str()))?;
         self.overflow(report.census.overflow())
+    }
+
+    fn flows(&self, report: &Report) -> io::Result<()> {
+        /// More connections than this are a list that nobody reads.
+        const MOST: usize = 40;
+        let Some(table) = retrans::table(&self.output, report, MOST) else {
+            return Ok(());
+        };
+        self.output.line(&text::lines(&table))?;
+        let rest = report.flows.len().saturating_sub(MOST);
+        if rest > 0 {
+            self.output.line(&format!("and {rest} more connections"))?;
+        }
+        match report.flows.overflow() {
+            0 => Ok(()),
+            overflow => self.output.line(&format!(
+                "and {overflow} retransmissions of still other connections"
+            )),
+        }
     }
 
     fn examples<'a>(&self, examples: impl Iterator<Item = &'a str>) -> io::Result<()> {

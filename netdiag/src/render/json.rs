@@ -1,8 +1,11 @@
 //! JSON lines: the contract with scripts, dashboards and tests.
 
-use super::conn::{ConnLine, Shown};
-use super::summary::Clock;
-use super::{Output, Progress, Report, Start, View};
+use super::{
+    Output, Progress, Report, Start, View,
+    conn::{ConnLine, Shown},
+    retrans::RetransLine,
+    summary::Clock,
+};
 use crate::{
     analysis::{
         census::Kind,
@@ -10,6 +13,7 @@ use crate::{
         finding::Finding,
         icmp::{Arrival, Echoes},
         ledger::Ledger,
+        retrans::RetransEvent,
     },
     decode::{Packet, device_type_name},
 };
@@ -116,6 +120,11 @@ impl View for JsonView {
         self.output.json(&ConnLine::new(shown, time))
     }
 
+    fn retrans(&mut self, event: &RetransEvent<'_>) -> io::Result<()> {
+        let time = event.time_ns.map(|time_ns| self.clock.rfc3339(time_ns));
+        self.output.json(&RetransLine::new(event, time))
+    }
+
     fn progress(&mut self, _progress: &Progress) -> io::Result<()> {
         self.output.flush()
     }
@@ -139,7 +148,7 @@ impl View for JsonView {
                     ifname: counter.key.ifname.as_deref(),
                     netns: counter.key.netns.map(|netns| netns.0),
                     delta: counter.delta,
-                    explained: report.compared.then_some(counter.explained),
+                    explained: counter.explained.filter(|_| report.compared),
                 })
                 .collect(),
             icmp: EchoLine::new(&report.echoes[0]),

@@ -6,12 +6,14 @@ mod diagnostic;
 pub mod doctor;
 mod dump;
 mod each;
+mod flows;
 mod groups;
 mod json;
 pub mod lab;
 pub mod listener;
 mod output;
 mod progress;
+mod retrans;
 mod summary;
 mod text;
 
@@ -21,8 +23,14 @@ pub use output::Output;
 pub use progress::FileProgress;
 
 use crate::analysis::{
-    census::Census, counter::Correlated, event::Event, finding::Finding, group::Groups,
-    icmp::Echoes, ledger::Ledger,
+    census::Census,
+    counter::Correlated,
+    event::Event,
+    finding::Finding,
+    group::Groups,
+    icmp::Echoes,
+    ledger::Ledger,
+    retrans::{Flows, RetransEvent},
 };
 use netdiag_common::NetnsId;
 use std::{io, time::Duration};
@@ -38,6 +46,8 @@ pub enum Style {
     Conn,
     /// What it comes to, and no packet.
     Summary,
+    /// The connections that retransmit most, live.
+    Flows,
     /// JSON lines.
     Json {
         /// With the captured bytes.
@@ -84,6 +94,25 @@ impl Subject {
             Self::Conn => "connection events",
         }
     }
+
+    /// What happened to them, in a word.
+    fn done(self) -> &'static str {
+        match self {
+            Self::Drops => "dropped",
+            Self::Packets => "captured",
+            Self::Retrans => "retransmitted",
+            Self::Conn => "seen",
+        }
+    }
+
+    /// What is said of a counter that no event has explained.
+    fn unexplained(self) -> &'static str {
+        match self {
+            Self::Drops | Self::Packets => "not explained by any drop seen",
+            Self::Retrans => "not explained by any retransmission seen",
+            Self::Conn => "not explained by any event seen",
+        }
+    }
 }
 
 /// A rung.
@@ -126,7 +155,7 @@ pub struct HeaderChecks {
 }
 
 /// What a run came to.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Report {
     /// How long it was.
     pub duration: Duration,
@@ -144,12 +173,18 @@ pub struct Report {
     pub groups: Groups,
     /// Captured packets, sorted out.
     pub census: Census,
+    /// Connections that retransmitted.
+    pub flows: Flows,
+    /// What is to be said about the counters, where they rose by more than was seen.
+    pub remark: Option<String>,
     /// Drop-related counters that rose.
     pub counters: Vec<Correlated>,
     /// Whether they could be compared with the drops: not where the kernel side left some out.
     pub compared: bool,
     /// Events of connections, by their kinds ([`ConnKind::ALL`](crate::analysis::conn::ConnKind::ALL)).
     pub conns: Option<[u64; 6]>,
+    /// Drops that might have said something of a connection, and were lost.
+    pub evidence_lost: u64,
     /// Names of the namespaces that occur.
     pub namespaces: Vec<(NetnsId, String)>,
     /// Echo requests of IPv4 and IPv6.
@@ -204,6 +239,11 @@ pub trait View {
     fn conn(&mut self, _shown: &conn::Shown<'_>) -> io::Result<()> {
         Ok(())
     }
+    /// TCP sent something once more.
+    ///
+    /// # Errors
+    /// Standard output's.
+    fn retrans(&mut self, event: &RetransEvent<'_>) -> io::Result<()>;
     /// Nothing waits at the moment.
     ///
     /// # Errors
@@ -227,6 +267,7 @@ pub fn view(style: Style, output: Output, diagnostics: &Diagnostics) -> Box<dyn 
         Style::Groups => Box::new(groups::GroupsView::new(output, diagnostics, true)),
         Style::Summary => Box::new(groups::GroupsView::new(output, diagnostics, false)),
         Style::Conn => Box::new(conn::ConnView::new(output, diagnostics)),
+        Style::Flows => Box::new(flows::FlowsView::new(output, diagnostics)),
         Style::Each => Box::new(each::EachView::new(output, diagnostics)),
         Style::Json { hex } => Box::new(json::JsonView::new(output, hex)),
     }

@@ -75,10 +75,16 @@ pub(super) fn conclusions(output: &Output, paint: Paint, report: &Report) -> io:
         })?;
     } else if report.ledger.reported == 0 {
         output.line(&match report.ledger.filtered {
-            0 => format!("Nothing was dropped in {}.", seconds(report.duration)),
-            filtered => format!(
-                "Nothing that you asked for was dropped in {}; {filtered} other drops were left out.",
+            0 => format!(
+                "Nothing was {} in {}.",
+                report.subject.done(),
                 seconds(report.duration)
+            ),
+            filtered => format!(
+                "Nothing that you asked for was {} in {}; {filtered} other {} were left out.",
+                report.subject.done(),
+                seconds(report.duration),
+                report.subject.plural()
             ),
         })?;
     }
@@ -158,7 +164,10 @@ fn counters(output: &Output, paint: Paint, report: &Report) -> io::Result<()> {
         return Ok(());
     }
     output.line("")?;
-    output.line(&paint.bold("Counters that speak of drops"))?;
+    output.line(&paint.bold(&format!(
+        "Counters that speak of {}",
+        report.subject.plural()
+    )))?;
     let mut table = text::table(output);
     for counter in &report.counters {
         let name = match &counter.key.ifname {
@@ -167,9 +176,10 @@ fn counters(output: &Output, paint: Paint, report: &Report) -> io::Result<()> {
         };
         let verdict = match counter.explained {
             _ if !report.compared => "not compared: not every drop was seen whole".to_owned(),
-            0 => "not explained by any drop seen".to_owned(),
-            explained if explained == counter.delta => "all explained".to_owned(),
-            explained => format!("{explained} of {} explained", counter.delta),
+            None => String::new(),
+            Some(0) => report.subject.unexplained().to_owned(),
+            Some(explained) if explained == counter.delta => "all explained".to_owned(),
+            Some(explained) => format!("{explained} of {} explained", counter.delta),
         };
         let namespace = counter
             .key
@@ -182,7 +192,11 @@ fn counters(output: &Output, paint: Paint, report: &Report) -> io::Result<()> {
             cell(namespace),
         ]);
     }
-    output.line(&text::lines(&table))
+    output.line(&text::lines(&table))?;
+    match &report.remark {
+        Some(remark) => output.line(&text::paragraphs(output, [("", remark.clone())])),
+        None => Ok(()),
+    }
 }
 
 fn header_checks(output: &Output, paint: Paint, report: &Report) -> io::Result<()> {
@@ -244,10 +258,22 @@ pub(super) fn ledger(output: &Output, paint: Paint, report: &Report) -> io::Resu
         seconds(report.duration)
     );
     output.line(&format!("{} {text}", paint.bold("Ledger:")))?;
-    if ledger.lost > 0 && report.subject == Subject::Drops {
-        output.line(&paint.yellow(
-            "Events were lost, so every count above may be too low: a larger --buffer-size helps, and so do --reason, --iface and --netns, which the kernel applies.",
-        ))?;
+    let help = match report.subject {
+        Subject::Drops => "--reason, --iface and --netns, which the kernel applies",
+        Subject::Retrans => "--iface and --netns, which the kernel applies",
+        Subject::Conn => "--netns, which the kernel applies",
+        Subject::Packets => return Ok(()),
+    };
+    if ledger.lost > 0 {
+        output.line(&paint.yellow(&format!(
+            "Events were lost, so every count above may be too low: a larger --buffer-size helps, and so do {help}."
+        )))?;
+    }
+    if report.evidence_lost > 0 {
+        output.line(&paint.yellow(&format!(
+            "{} drops of TCP packets were lost, which might have said where segments went.",
+            report.evidence_lost
+        )))?;
     }
     Ok(())
 }

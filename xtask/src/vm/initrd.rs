@@ -13,13 +13,18 @@ use crate::process;
 use crate::workspace::Workspace;
 
 /// What the tests and the lab use; there is no automatic loading in the guest.
-const MODULES: [&str; 15] = [
+const MODULES: [&str; 20] = [
     "veth",
     "tun",
     "dummy",
     "nf_tables",
     "nft_ct",
+    "nft_limit",
+    "nft_quota",
+    "nft_reject_inet",
     "nft_reject_ipv4",
+    "inet_diag",
+    "tcp_diag",
     "sch_netem",
     "cls_bpf",
     "sch_ingress",

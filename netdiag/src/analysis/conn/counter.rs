@@ -77,7 +77,7 @@ impl Explained {
             .map(|delta| Correlated {
                 key: delta.key.clone(),
                 delta: delta.delta,
-                explained: explained(delta),
+                explained: Some(explained(delta)),
             })
             .collect()
     }

@@ -1,37 +1,7 @@
 //! Error numbers of connections, by the names that programmers search for.
 
-/// Positive number, name, and what it says of a connection. The numbers are those of x86-64 and aarch64
-/// (`asm-generic/errno.h`).
-const ERRORS: [(i32, &str); 28] = [
-    (1, "EPERM"),
-    (4, "EINTR"),
-    (9, "EBADF"),
-    (11, "EAGAIN"),
-    (12, "ENOMEM"),
-    (13, "EACCES"),
-    (14, "EFAULT"),
-    (19, "ENODEV"),
-    (22, "EINVAL"),
-    (32, "EPIPE"),
-    (71, "EPROTO"),
-    (88, "ENOTSOCK"),
-    (90, "EMSGSIZE"),
-    (92, "ENOPROTOOPT"),
-    (95, "EOPNOTSUPP"),
-    (97, "EAFNOSUPPORT"),
-    (98, "EADDRINUSE"),
-    (99, "EADDRNOTAVAIL"),
-    (100, "ENETDOWN"),
-    (101, "ENETUNREACH"),
-    (103, "ECONNABORTED"),
-    (104, "ECONNRESET"),
-    (105, "ENOBUFS"),
-    (110, "ETIMEDOUT"),
-    (111, "ECONNREFUSED"),
-    (112, "EHOSTDOWN"),
-    (113, "EHOSTUNREACH"),
-    (115, "EINPROGRESS"),
-];
+use netdiag_common::errno;
+use std::borrow::Cow;
 
 /// How a connection or an attempt ended: `None` is well.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -57,11 +27,12 @@ impl Errno {
     /// `EACCES`.
     pub const NO_ACCESS: Self = Self(13);
 
-    /// Its name; `errno 42` for one that no connection ends with.
-    pub fn name(self) -> std::borrow::Cow<'static, str> {
-        match ERRORS.iter().find(|(number, _)| *number == self.0) {
-            Some((_, name)) => (*name).into(),
-            None => format!("errno {}", self.0).into(),
+    /// Its name; `errno 42` for one that has none.
+    pub fn name(self) -> Cow<'static, str> {
+        let number = self.0.unsigned_abs();
+        match errno::name(number) {
+            Some(name) => name.into(),
+            None => format!("errno {number}").into(),
         }
     }
 }

@@ -248,7 +248,13 @@ fn events_explain_counters_of_their_own_namespace_and_device() {
     ]);
     let explained: Vec<_> = found
         .iter()
-        .map(|entry| (entry.key.name.as_str(), entry.delta, entry.explained))
+        .map(|entry| {
+            (
+                entry.key.name.as_str(),
+                entry.delta,
+                entry.explained.unwrap(),
+            )
+        })
         .collect();
     let expected = [
         ("softnet_dropped", 4, 1),
@@ -278,7 +284,7 @@ fn an_event_with_a_choice_is_spent_once() {
     assert_eq!(
         found
             .iter()
-            .map(|entry| entry.explained)
+            .map(|entry| entry.explained.unwrap())
             .collect::<Vec<_>>(),
         [2, 1]
     );

@@ -55,6 +55,18 @@ pub struct Finding {
     pub interfaces: Vec<String>,
 }
 
+impl Finding {
+    /// By which findings are ordered: worst and most frequent first.
+    pub fn rank(&self) -> (u8, u64) {
+        let severity = match self.severity {
+            Severity::Error => 0,
+            Severity::Warning => 1,
+            Severity::Info => 2,
+        };
+        (severity, u64::MAX - self.count)
+    }
+}
+
 /// One way in which things go wrong.
 struct Rule {
     id: &'static str,
@@ -195,14 +207,7 @@ impl Findings {
         let mut findings: Vec<_> = rules()
             .filter_map(|rule| Some(describe(rule, self.tallies.get(rule.id)?, counters)))
             .collect();
-        findings.sort_by_key(|finding| {
-            let rank = match finding.severity {
-                Severity::Error => 0,
-                Severity::Warning => 1,
-                Severity::Info => 2,
-            };
-            (rank, u64::MAX - finding.count)
-        });
+        findings.sort_by_key(Finding::rank);
         findings
     }
 }
@@ -255,12 +260,19 @@ fn speaks(rule: &Rule, tally: &Tally, counter: &Correlated) -> Option<String> {
     {
         return None;
     }
-    let explained = match counter.explained {
-        explained if explained == counter.delta => "all explained".to_owned(),
-        explained => format!("{explained} of {} explained", counter.delta),
-    };
     Some(format!(
-        "{} +{}, {explained}",
-        counter.key.name, counter.delta
+        "{} +{}{}",
+        counter.key.name,
+        counter.delta,
+        account(counter)
     ))
+}
+
+/// ", all explained"
+fn account(counter: &Correlated) -> String {
+    match counter.explained {
+        None => String::new(),
+        Some(explained) if explained == counter.delta => ", all explained".to_owned(),
+        Some(explained) => format!(", {explained} of {} explained", counter.delta),
+    }
 }

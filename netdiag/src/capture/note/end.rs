@@ -27,6 +27,8 @@ pub struct EndNote {
     pub check_ns: Option<u64>,
     /// Names of namespaces.
     pub namespaces: Vec<(NetnsId, String)>,
+    /// What is to be said about the counters.
+    pub remark: Option<String>,
 }
 
 /// A counter that rose.
@@ -40,8 +42,8 @@ pub struct CounterNote {
     pub ifname: Option<String>,
     /// By how much.
     pub delta: u64,
-    /// How much of it is explained.
-    pub explained: u64,
+    /// How much of it is explained; `None` where nothing explains it alone.
+    pub explained: Option<u64>,
 }
 
 /// Echo requests of one IP version.
@@ -98,6 +100,9 @@ impl EndNote {
         if let Some(ns) = self.check_ns {
             comments.push(format!("Header-Check-Price: {ns} ns"));
         }
+        if let Some(remark) = &self.remark {
+            comments.push(format!("Remark: {}", escape(remark)));
+        }
         // These may be many, and where they are too many for a block, the last ones go.
         for counter in &self.counters {
             let mut text = format!("Counter: {}", escape_word(&counter.name));
@@ -105,11 +110,10 @@ impl EndNote {
             if let Some(netns) = counter.netns {
                 let _ = write!(text, " netns={}", netns.0);
             }
-            let _ = write!(
-                text,
-                " delta={} explained={}",
-                counter.delta, counter.explained
-            );
+            let _ = write!(text, " delta={}", counter.delta);
+            if let Some(explained) = counter.explained {
+                let _ = write!(text, " explained={explained}");
+            }
             if let Some(ifname) = &counter.ifname {
                 let _ = write!(text, " ifname={}", escape_word(ifname));
             }
@@ -137,12 +141,13 @@ impl EndNote {
                     netns: number(value, "netns").map(NetnsId),
                     ifname: word(value, "ifname").map(|name| unescape(name).into_owned()),
                     delta: number(value, "delta")?,
-                    explained: number(value, "explained")?,
+                    explained: number(value, "explained"),
                 }),
                 "Header-Check" if end.checks.len() < MOST => end.checks.push(CheckNote {
                     name: unescape(value.split(' ').next()?).into_owned(),
                     counts: numbers(value, &CHECK)?,
                 }),
+                "Remark" => end.remark = Some(unescape(value).into_owned()),
                 "Header-Checks-Missed" => end.checks_missed = value.parse().ok()?,
                 "Header-Check-Price" => end.check_ns = Some(nanoseconds(value)?),
                 "Namespace-Name" if end.namespaces.len() < MOST => {
@@ -207,14 +212,14 @@ mod tests {
                     netns: Some(NetnsId(4_026_532_201)),
                     ifname: None,
                     delta: 57,
-                    explained: 56,
+                    explained: Some(56),
                 },
                 CounterNote {
                     name: "rx_dropped".to_owned(),
                     netns: None,
                     ifname: Some("we\u{1b}ird".to_owned()),
                     delta: 1,
-                    explained: 0,
+                    explained: None,
                 },
             ],
             compared: true,
@@ -237,6 +242,7 @@ mod tests {
             checks_missed: 9,
             check_ns: Some(44),
             namespaces: vec![(NetnsId(7), "pid 12 (a b)".to_owned())],
+            remark: Some("three of them".to_owned()),
         };
         let comments: Vec<_> = end.comments().into_iter().map(Cow::Owned).collect();
         assert_eq!(EndNote::parse(&comments), Some(end));

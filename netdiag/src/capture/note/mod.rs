@@ -5,10 +5,12 @@
 
 mod drop;
 mod end;
+mod retrans;
 mod run;
 
 pub use drop::DropNote;
 pub use end::{CheckNote, CounterNote, EchoNote, EndNote};
+pub use retrans::{DroppedNote, RetransNote};
 pub use run::{ProbeNote, RunNote};
 
 use std::{borrow::Cow, fmt::Write as _, str::FromStr};

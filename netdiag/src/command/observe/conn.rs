@@ -9,7 +9,6 @@ use crate::{
         },
         filter::PacketFilter,
         ledger::Ledger,
-        tally::Tally,
     },
     command::{conn, sinks::Sinks},
     decode::{self, Caller, Flow},
@@ -270,7 +269,6 @@ impl Observer for Conns<'_> {
             .map(|id| (id, self.names.name(id)))
             .collect();
         let findings = self.findings.finish(&counters, self.tracker.queues());
-        let tally = Tally::default();
         Report {
             duration,
             interrupted,
@@ -278,16 +276,12 @@ impl Observer for Conns<'_> {
             live: true,
             ledger,
             findings,
-            groups: tally.groups,
-            census: tally.census,
-            echoes: tally.echoes.finish([Some(0), Some(0)], &[]),
             counters,
             compared: true,
             namespaces,
-            header_checks: Vec::new(),
-            checks_missed: 0,
-            check_ns: None,
+            evidence_lost: totals[slot::DROPS_LOST] + session.aside_missed(),
             conns: Some(self.counts),
+            ..Report::default()
         }
     }
 }

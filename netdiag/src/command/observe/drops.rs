@@ -191,7 +191,6 @@ impl Observer for Drops<'_> {
                 .findings
                 .finish(if compared { &counters } else { &[] }),
             compared,
-            conns: None,
             groups: tally.groups,
             census: tally.census,
             counters,
@@ -205,6 +204,7 @@ impl Observer for Drops<'_> {
             .flatten()
             .collect(),
             check_ns: totals[slot::CHECK_NS].checked_div(totals[slot::CHECK_TIMED]),
+            ..Report::default()
         }
     }
 }

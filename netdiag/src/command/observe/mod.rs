@@ -5,9 +5,11 @@
 
 mod conn;
 mod drops;
+mod retrans;
 
 pub(super) use conn::Conns;
 pub(super) use drops::Drops;
+pub(super) use retrans::Retransmissions;
 
 use super::{sinks::Sinks, snapshot};
 use crate::{

@@ -15,7 +15,7 @@ const FUNCTION: &str = "__tcp_retransmit_skb";
 /// The one of SYN-ACKs.
 const SYNACK_FUNCTION: &str = "tcp_rtx_synack";
 
-/// Whether the tracepoint fires also for what could not be sent, and tells the error (since 6.15).
+/// Whether the tracepoint fires also for what could not be sent, and tells the error (since 6.18).
 pub fn tells_errors(btf: Option<&KernelBtf>) -> bool {
     arguments(btf, RETRANSMIT, 2, 3) == Ok(3)
 }
@@ -30,7 +30,7 @@ fn segments(btf: Option<&KernelBtf>) -> Ladder {
     let traced = if errors {
         "exact counts of the segments of calls that failed"
     } else {
-        "retransmissions that failed on this host: until 6.15 the tracepoint only tells of those that were sent, while \
+        "retransmissions that failed on this host: before 6.18 the tracepoint only tells of those that were sent, while \
          TcpRetransSegs rises all the same"
     };
     let classic = match (btf.is_none(), errors) {

@@ -1,0 +1,169 @@
+//! The kernel's own counters of retransmissions, held against what was seen.
+
+use crate::{
+    analysis::counter::{Correlated, Delta},
+    decode::{Retrans, RetransKind},
+};
+use netdiag_common::NetnsId;
+use std::collections::BTreeMap;
+
+/// What was seen in a namespace, by the counters that rise for it.
+#[derive(Clone, Copy, Debug, Default)]
+struct Seen {
+    /// `TcpRetransSegs`: segments, not calls (`__tcp_retransmit_skb`, `tcp_rtx_synack`).
+    segs: u64,
+    /// `TcpExtTCPSynRetrans`: SYNs (`__tcp_retransmit_skb`) and SYN-ACKs (`tcp_rtx_synack`).
+    syns: u64,
+    /// `TcpExtTCPRetransFail`: segments of calls that failed but for EBUSY, which the next attempt makes good.
+    failed: u64,
+    /// `TcpExtTCPSpuriousRtxHostQueues`: the first transmission is still in a queue of this host
+    /// (`skb_still_in_host_queue`), and the call fails with EBUSY.
+    queued: u64,
+}
+
+/// What was seen, by namespace.
+#[derive(Clone, Debug, Default)]
+pub struct Reconciled {
+    seen: BTreeMap<Option<NetnsId>, Seen>,
+}
+
+/// `EBUSY`.
+const BUSY: u32 = 16;
+
+/// Errors with which `__tcp_retransmit_skb` gives up before it counts a segment: EAGAIN (window), ENOMEM, EBUSY (still
+/// in a queue), EINVAL, EHOSTUNREACH (no route).
+const UNCOUNTED: [u32; 5] = [11, 12, BUSY, 22, 113];
+
+/// Counters that tell of the same thing in other words: evidence, and nothing that events could explain.
+const CONTEXT: [&str; 20] = [
+    "TcpExtTCPTimeouts",
+    "TcpExtTCPLossProbes",
+    "TcpExtTCPLossProbeRecovery",
+    "TcpExtTCPFastRetrans",
+    "TcpExtTCPSlowStartRetrans",
+    "TcpExtTCPLostRetransmit",
+    "TcpExtTCPSpuriousRTOs",
+    "TcpExtTCPDSACKRecv",
+    "TcpExtTCPDSACKOfoRecv",
+    "TcpExtTCPDSACKOldSent",
+    "TcpExtTCPDSACKOfoSent",
+    "TcpExtTCPWinProbe",
+    "TcpExtTCPToZeroWindowAdv",
+    "TcpExtTCPZeroWindowDrop",
+    "TcpExtTCPMTUPFail",
+    "TcpExtTCPMTUPSuccess",
+    "TcpExtListenOverflows",
+    "TcpExtListenDrops",
+    "IcmpInDestUnreachs",
+    "Icmp6InPktTooBigs",
+];
+
+impl Reconciled {
+    /// Takes a retransmission into account.
+    pub fn observe(&mut self, retrans: &Retrans) {
+        let seen = self.seen.entry(retrans.socket.netns).or_default();
+        let segs = u64::from(segments(retrans));
+        seen.segs += segs;
+        if matches!(retrans.kind, Some(RetransKind::Syn | RetransKind::SynAck)) {
+            // A counter of calls (`__NET_INC_STATS`).
+            seen.syns += u64::from(segs > 0);
+        }
+        match retrans.errno {
+            Some(0) | None => {}
+            Some(BUSY) => seen.queued += 1,
+            Some(_) => seen.failed += segs,
+        }
+    }
+
+    /// Sets what was seen against the counters that rose; those that do not speak of retransmissions are left out.
+    #[must_use]
+    pub fn correlate(&self, deltas: &[Delta]) -> Vec<Correlated> {
+        let correlated = deltas.iter().filter(|delta| delta.key.ifname.is_none());
+        correlated
+            .filter_map(|delta| {
+                let seen = self.seen.get(&delta.key.netns).copied().unwrap_or_default();
+                let events = match delta.key.name.as_str() {
+                    "TcpRetransSegs" => Some(seen.segs),
+                    "TcpExtTCPSynRetrans" => Some(seen.syns),
+                    "TcpExtTCPRetransFail" => Some(seen.failed),
+                    "TcpExtTCPSpuriousRtxHostQueues" => Some(seen.queued),
+                    name if CONTEXT.contains(&name) => None,
+                    _ => return None,
+                };
+                Some(Correlated {
+                    key: delta.key.clone(),
+                    delta: delta.delta,
+                    explained: events.map(|events| events.min(delta.delta)),
+                })
+            })
+            .collect()
+    }
+}
+
+/// How many segments the kernel counted.
+fn segments(retrans: &Retrans) -> u32 {
+    if let Some(segs) = retrans.segs {
+        return segs;
+    }
+    match retrans.errno {
+        Some(errno) if UNCOUNTED.contains(&errno) => 0,
+        _ => retrans.buffered.unwrap_or(1),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::analysis::counter::CounterKey;
+
+    #[test]
+    fn segments_are_counted_and_not_calls() {
+        let call = |segs, buffered, errno| Retrans {
+            kind: Some(RetransKind::Fast),
+            segs,
+            buffered,
+            errno,
+            ..Retrans::default()
+        };
+        let mut reconciled = Reconciled::default();
+        // The hook knows; it has to guess; a call that sent nothing; one that failed afterwards.
+        reconciled.observe(&call(Some(3), Some(4), Some(0)));
+        reconciled.observe(&call(None, Some(2), Some(0)));
+        reconciled.observe(&call(None, Some(2), Some(BUSY)));
+        reconciled.observe(&call(None, Some(2), Some(1)));
+        reconciled.observe(&Retrans {
+            kind: Some(RetransKind::Syn),
+            ..call(Some(1), None, Some(0))
+        });
+        let delta = |name: &str, delta| Delta {
+            key: CounterKey {
+                netns: None,
+                ifname: None,
+                name: name.to_owned(),
+            },
+            before: 0,
+            after: delta,
+            delta,
+        };
+        let found = reconciled.correlate(&[
+            delta("TcpRetransSegs", 9),
+            delta("TcpExtTCPSynRetrans", 1),
+            delta("TcpExtTCPRetransFail", 5),
+            delta("TcpExtTCPSpuriousRtxHostQueues", 1),
+            delta("TcpExtTCPTimeouts", 4),
+            delta("UdpNoPorts", 4),
+        ]);
+        let found: Vec<_> = found
+            .iter()
+            .map(|counter| (counter.key.name.as_str(), counter.explained))
+            .collect();
+        let expected = [
+            ("TcpRetransSegs", Some(8)),
+            ("TcpExtTCPSynRetrans", Some(1)),
+            ("TcpExtTCPRetransFail", Some(2)),
+            ("TcpExtTCPSpuriousRtxHostQueues", Some(1)),
+            ("TcpExtTCPTimeouts", None),
+        ];
+        assert_eq!(found, expected);
+    }
+}

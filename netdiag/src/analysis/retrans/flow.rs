@@ -1,0 +1,220 @@
+//! Connections that retransmit, each with what its retransmissions have in common.
+
+use super::{LocalDrop, RetransEvent};
+use crate::decode::{RetransKind, TcpState};
+use netdiag_common::NetnsId;
+use std::{
+    collections::{BTreeMap, HashMap},
+    net::IpAddr,
+};
+
+/// More connections than this are counted together: memory stays bounded.
+const MOST: usize = 4096;
+/// More places than this are not told apart: a connection's segments are dropped in one or two.
+const MOST_PLACES: usize = 8;
+
+/// What makes two retransmissions of one connection.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct FlowKey {
+    /// The namespace.
+    pub netns: Option<NetnsId>,
+    /// The own end.
+    pub local: Option<IpAddr>,
+    /// Its port.
+    pub local_port: Option<u16>,
+    /// The other end.
+    pub remote: Option<IpAddr>,
+    /// Its port.
+    pub remote_port: Option<u16>,
+}
+
+/// A connection that retransmits.
+#[derive(Clone, Debug, Default)]
+pub struct Flow {
+    /// Which.
+    pub key: FlowKey,
+    /// Calls that retransmit.
+    pub calls: u64,
+    /// Segments that these sent, where the hook tells.
+    pub segs: u64,
+    /// Calls by kind, in the order of [`RetransKind::ALL`].
+    pub kinds: [u64; 5],
+    /// Calls that failed on this host, and the last one's error number.
+    pub failed: u64,
+    /// See `failed`.
+    pub errno: Option<u32>,
+    /// Segments retransmitted over its life.
+    pub total: Option<u32>,
+    /// Segments sent over its life: with data, where it has sent any.
+    pub sent: Option<u32>,
+    /// Smoothed round-trip time in microseconds, the last one.
+    pub srtt_us: Option<u32>,
+    /// The longest retransmission timeout in microseconds.
+    pub rto_us: Option<u64>,
+    /// Timeouts in a row without an answer, the most of them.
+    pub retransmits: u8,
+    /// The longest payload of a segment.
+    pub mss: Option<u32>,
+    /// The shortest retransmitted payload.
+    pub shortest: Option<u32>,
+    /// Calls while the peer's window was closed.
+    pub stalled: u64,
+    /// Duplicates that the peer had told of, at the first call and at the last.
+    pub duplicates: Option<(u32, u32)>,
+    /// Where on this host its segments were dropped, and how many.
+    pub drops: BTreeMap<LocalDrop, u64>,
+    /// Retransmitted segments that were dropped on this host.
+    pub dropped: u64,
+    /// Of these, the ones that the receiver dropped because it had them.
+    pub dropped_duplicate: u64,
+    /// The last state.
+    pub state: Option<TcpState>,
+    /// The process that holds it: id and name.
+    pub owner: Option<(u32, String)>,
+    /// The device that its route leads to.
+    pub ifname: Option<String>,
+}
+
+impl Flow {
+    fn observe(&mut self, event: &RetransEvent<'_>) {
+        let retrans = event.retrans;
+        self.calls += 1;
+        self.segs += u64::from(retrans.segs.or(retrans.buffered).unwrap_or(1));
+        if let Some(kind) = retrans.kind
+            && let Some(count) = index(kind).and_then(|index| self.kinds.get_mut(index))
+        {
+            *count += 1;
+        }
+        if let Some(errno) = retrans.errno.filter(|&errno| errno != 0) {
+            self.failed += 1;
+            self.errno = Some(errno);
+        }
+        keep(&mut self.total, retrans.total);
+        let data = retrans.data_sent.filter(|&segments| segments > 0);
+        keep(&mut self.sent, data.or(retrans.sent));
+        keep(&mut self.srtt_us, retrans.srtt_us);
+        self.rto_us = self.rto_us.max(retrans.rto_us);
+        self.retransmits = self.retransmits.max(retrans.retransmits.unwrap_or(0));
+        keep(&mut self.mss, retrans.mss);
+        if let Some(len) = retrans.len {
+            self.shortest = Some(self.shortest.map_or(len, |least| least.min(len)));
+        }
+        self.stalled += u64::from(event.is_stalled());
+        if let Some(now) = retrans.duplicates {
+            let (first, _) = self.duplicates.unwrap_or((now, now));
+            self.duplicates = Some((first, now));
+        }
+        if let Some(dropped) = event.dropped {
+            self.dropped += 1;
+            self.dropped_duplicate += u64::from(dropped.is_duplicate());
+            if self.drops.len() < MOST_PLACES || self.drops.contains_key(dropped) {
+                *self.drops.entry(dropped.clone()).or_default() += 1;
+            }
+        }
+        keep(&mut self.state, retrans.socket.state);
+        if let Some((pid, comm)) = event.owner {
+            self.owner = Some((pid, comm.to_owned()));
+        }
+        if let Some(ifname) = &retrans.socket.ifname {
+            self.ifname = Some(ifname.clone());
+        }
+    }
+
+    /// Calls of a kind.
+    pub fn count(&self, kind: RetransKind) -> u64 {
+        index(kind)
+            .and_then(|index| self.kinds.get(index))
+            .copied()
+            .unwrap_or(0)
+    }
+
+    /// Whether all calls are of this kind.
+    pub fn only(&self, kind: RetransKind) -> bool {
+        self.count(kind) == self.calls
+    }
+
+    /// Retransmitted per sent segments, over the connection's life.
+    pub fn rate(&self) -> Option<f64> {
+        let (total, sent) = (self.total?, self.sent.filter(|&sent| sent > 0)?);
+        Some(f64::from(total) / f64::from(sent))
+    }
+
+    /// "10.0.0.1:4711 → 10.0.0.2:80"
+    pub fn ends(&self) -> String {
+        let end = |address: Option<IpAddr>, port: Option<u16>| {
+            let port = port.map_or_else(|| "?".to_owned(), |port| port.to_string());
+            match address {
+                Some(IpAddr::V6(address)) => format!("[{address}]:{port}"),
+                Some(address) => format!("{address}:{port}"),
+                None => format!("?:{port}"),
+            }
+        };
+        let key = &self.key;
+        format!(
+            "{} → {}",
+            end(key.local, key.local_port),
+            end(key.remote, key.remote_port)
+        )
+    }
+}
+
+fn index(kind: RetransKind) -> Option<usize> {
+    RetransKind::ALL.iter().position(|known| *known == kind)
+}
+
+fn keep<T>(place: &mut Option<T>, value: Option<T>) {
+    if value.is_some() {
+        *place = value;
+    }
+}
+
+/// All connections that retransmit.
+#[derive(Debug, Default)]
+pub struct Flows {
+    flows: HashMap<FlowKey, Flow>,
+    overflow: u64,
+}
+
+impl Flows {
+    /// Counts a retransmission, and tells whose it was.
+    pub fn observe(&mut self, event: &RetransEvent<'_>) -> FlowKey {
+        let socket = &event.retrans.socket;
+        let key = FlowKey {
+            netns: socket.netns,
+            local: socket.local,
+            local_port: socket.local_port,
+            remote: socket.remote,
+            remote_port: socket.remote_port,
+        };
+        if self.flows.len() >= MOST && !self.flows.contains_key(&key) {
+            self.overflow += 1;
+            return key;
+        }
+        let flow = self.flows.entry(key).or_default();
+        flow.key = key;
+        flow.observe(event);
+        key
+    }
+
+    /// The connections, the ones with the most retransmissions first.
+    pub fn sorted(&self) -> Vec<&Flow> {
+        let mut flows: Vec<_> = self.flows.values().collect();
+        flows.sort_by(|a, b| b.segs.cmp(&a.segs).then_with(|| a.key.cmp(&b.key)));
+        flows
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.flows.is_empty()
+    }
+
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.flows.len()
+    }
+
+    /// Retransmissions of connections that no room was left for.
+    pub fn overflow(&self) -> u64 {
+        self.overflow
+    }
+}
