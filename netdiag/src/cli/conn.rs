@@ -39,7 +39,7 @@ pub struct ConnArgs {
     #[arg(long, value_name = "PORT", value_parser = clap::value_parser!(u16).range(1..))]
     pub port: Vec<u16>,
     /// Size of the buffer between kernel and netdiag: a power of two from 64K to 1G
-    #[arg(long, value_name = "SIZE", default_value = "16M", value_parser = value::ring_size)]
+    #[arg(long, value_name = "SIZE", default_value = "32M", value_parser = value::ring_size)]
     pub buffer_size: u32,
     /// Hook by this way and no better one; repeatable
     #[arg(long, value_name = "WAY", value_parser = HOOKS)]

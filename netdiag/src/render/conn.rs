@@ -285,6 +285,8 @@ pub(super) struct ConnLine<'a> {
     time: &'a str,
     event: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
+    id: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     side: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     src: Option<IpAddr>,
@@ -346,6 +348,7 @@ impl<'a> ConnLine<'a> {
             kind: "conn",
             time,
             event: event.kind.name(),
+            id: event.id,
             side: event.side.map(Side::name),
             src: event.flow.local,
             sport: event.flow.sport,

@@ -105,6 +105,8 @@ impl ClosedBy {
 pub struct ConnEvent {
     /// Nanoseconds of `CLOCK_MONOTONIC`.
     pub time_ns: u64,
+    /// Tells the connections of a run apart; `None` for one of which nothing was seen before.
+    pub id: Option<u64>,
     /// What became of it.
     pub kind: ConnKind,
     /// Which end this is.
@@ -264,6 +266,13 @@ struct Conn {
     reset_in: bool,
 }
 
+impl Conn {
+    /// Its number, if anything was seen of it before.
+    fn known(&self) -> Option<u64> {
+        Some(self.id).filter(|&id| id != 0)
+    }
+}
+
 /// An end that waits.
 #[derive(Debug)]
 struct Waiting {
@@ -404,7 +413,9 @@ impl Tracker {
         conn.netns = hit.netns;
         conn.flow = hit.flow;
         conn.caller.clone_from(&hit.caller);
+        let id = conn.id;
         let mut event = event(ConnKind::Connect, &hit);
+        event.id = Some(id);
         event.side = Some(Side::Active);
         event.caller = hit.caller;
         self.events.push_back(event);
@@ -419,12 +430,14 @@ impl Tracker {
             .get_or_insert(if passive { Side::Passive } else { Side::Active });
         conn.established_ns = Some(hit.time_ns);
         conn.flow = hit.flow;
+        let id = conn.id;
         let began = conn.began_ns;
         if side == Side::Active && hit.retrans == Some(0) {
             conn.handshake_ns = began.map(|began| hit.time_ns.saturating_sub(began));
         }
         let caller = conn.caller.clone();
         let mut event = event(ConnKind::Established, &hit);
+        event.id = Some(id);
         event.side = Some(side);
         event.result = Some(None);
         event.latency_ns = match (side, began) {
@@ -455,7 +468,9 @@ impl Tracker {
         let waited = conn
             .established_ns
             .map(|since| hit.time_ns.saturating_sub(since));
+        let id = conn.id;
         let mut event = event(ConnKind::Accept, &hit);
+        event.id = Some(id);
         event.side = Some(Side::Passive);
         event.caller = hit.caller;
         event.result = Some(None);
@@ -467,6 +482,7 @@ impl Tracker {
     fn failed(&mut self, hit: ConnHit) {
         let conn = self.conns.remove(&hit.sk).unwrap_or_default();
         let mut event = event(ConnKind::Failed, &hit);
+        event.id = conn.known();
         event.side = Some(Side::Active);
         event.caller = conn.caller.clone();
         event.flow = complete(hit.flow, conn.flow);
@@ -512,6 +528,7 @@ impl Tracker {
     fn unanswered(&mut self, hit: ConnHit) {
         let conn = self.conns.remove(&hit.sk).unwrap_or_default();
         let mut event = event(ConnKind::Failed, &hit);
+        event.id = conn.known();
         event.side = Some(conn.side.unwrap_or(Side::Passive));
         event.caller = conn.caller;
         if let Some(error) = hit.error.filter(|&error| error != 0) {
@@ -533,6 +550,7 @@ impl Tracker {
         }
         let conn = self.conns.remove(&hit.sk).unwrap_or_default();
         let mut event = event(ConnKind::Closed, &hit);
+        event.id = conn.known();
         event.side = conn.side;
         event.flow = complete(hit.flow, conn.flow);
         event.caller = conn.caller.or(existing.and_then(|found| found.caller));
@@ -823,6 +841,7 @@ fn syns(count: u32) -> String {
 fn event(kind: ConnKind, hit: &ConnHit) -> ConnEvent {
     ConnEvent {
         time_ns: hit.time_ns,
+        id: None,
         kind,
         side: None,
         flow: hit.flow,
@@ -853,6 +872,7 @@ fn event(kind: ConnKind, hit: &ConnHit) -> ConnEvent {
 fn existing_event(found: &Existing, now_ns: u64) -> ConnEvent {
     ConnEvent {
         time_ns: now_ns,
+        id: None,
         kind: ConnKind::Existing,
         side: None,
         flow: found.flow,
