@@ -7,6 +7,8 @@
     reason = "a key that a JSON value has not is null, and a failed assertion"
 )]
 
+#[path = "live/bcc_conn.rs"]
+mod bcc_conn;
 #[path = "live/borrowed.rs"]
 mod borrowed;
 #[path = "live/complaint.rs"]
