@@ -79,7 +79,7 @@ pub(super) fn run(
         btf,
         &mut sinks,
         diagnostics,
-        |session, _| Conns::new(&request, session, names, args.failed, diagnostics),
+        |session, whole| Conns::new(&request, session, names, args.failed, whole, diagnostics),
         || {},
         std::future::pending(),
     )?;

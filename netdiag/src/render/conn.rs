@@ -260,6 +260,7 @@ fn counters(output: &Output, paint: Paint, report: &Report) -> io::Result<()> {
     let mut table = text::table(output);
     for counter in &report.counters {
         let verdict = match counter.explained {
+            _ if !report.compared => "not compared: namespaces are not known".to_owned(),
             None | Some(0) => "not explained by any event seen".to_owned(),
             Some(explained) if explained == counter.delta => "all explained".to_owned(),
             Some(explained) => format!("{explained} of {} explained", counter.delta),

@@ -796,3 +796,78 @@ fn conn_stops_after_a_count_and_filters_failures() {
         assert!(run.ledger("filtered") >= 6, "{:#}", run.summary);
     });
 }
+
+#[test]
+fn conn_without_btf() {
+    isolated(|| {
+        crate::no_btf::hide_btf();
+        let pair = Pair::new();
+        let live = start(&[]);
+        let fine = scenario::closed_by(&pair, Side::Client);
+        let refused = scenario::refused(&pair);
+        let run = live.stop();
+        assert_eq!(run.code, Some(0), "{}", run.stderr);
+        assert!(run.stderr.contains("without types (BTF)"), "{}", run.stderr);
+        assert_eq!(run.hook("inet_sock_set_state"), Some("tracepoint"));
+        let client: Vec<_> = run
+            .drops
+            .iter()
+            .filter(|line| line["src"] == "10.98.0.1")
+            .collect();
+        let closed = only(&client, "closed");
+        assert_caller(closed);
+        assert_eq!(closed["closed_by"], "local", "{closed:#}");
+        assert_eq!(closed["sport"], fine.client().port());
+        for unknown in ["netns", "bytes_sent", "bytes_received", "result", "retrans"] {
+            assert_eq!(closed.get(unknown), None, "{closed:#}");
+        }
+        assert!(only(&client, "established")["latency_us"].is_u64());
+        let failed = only(&client, "failed");
+        assert_eq!(failed["dport"], refused.server.port());
+        assert_eq!(failed["evidence"], "RST received", "{failed:#}");
+        let ended = run_conn(&["--netns", &pair.netns(Side::Client).0.to_string()]);
+        assert_eq!(ended.code, Some(1));
+        assert!(ended.stderr.contains("--btf FILE"), "{}", ended.stderr);
+    });
+}
+
+fn run_conn(arguments: &[&str]) -> netdiag_tests::Ended {
+    run(&[&["conn"], arguments].concat())
+}
+
+/// Of a process that is gone before anybody looks, everything is known all the same: it is taken down in its context.
+#[test]
+fn conn_of_a_process_that_exits_at_once() {
+    isolated(|| {
+        let pair = Pair::new();
+        let listener = Listener::new(&pair, Side::Server, PORT, 4);
+        let live = start(&[]);
+        // This program once more: it connects and is gone.
+        let arguments = ["--exact", "conn::connect_and_exit", "--ignored"];
+        let ended = pair.command(Side::Client, "/proc/self/exe", &arguments, "");
+        drop(listener.accept());
+        let run = live.stop();
+        assert_clean(&run);
+        assert_eq!(ended.code, None, "{}{}", ended.stdout, ended.stderr);
+        let client: Vec<_> = run
+            .drops
+            .iter()
+            .filter(|line| line["netns"] == pair.netns(Side::Client).0)
+            .collect();
+        let pid = &only(&client, "connect")["pid"];
+        assert!(pid.is_u64() && *pid != std::process::id(), "{client:#?}");
+        for event in ["established", "closed"] {
+            assert_eq!(&only(&client, event)["pid"], pid, "{client:#?}");
+        }
+    });
+}
+
+#[test]
+#[ignore = "the process that another test starts"]
+fn connect_and_exit() {
+    let to = (Side::Server.address(), PORT);
+    let _connection = std::net::TcpStream::connect(to).expect("a connection");
+    // At once, and without closing anything.
+    let this = rustix::process::getpid();
+    rustix::process::kill_process(this, rustix::process::Signal::KILL).expect("the end");
+}

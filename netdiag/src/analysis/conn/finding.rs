@@ -11,6 +11,8 @@ use std::collections::{BTreeMap, BTreeSet};
 const SLOW: u64 = 3;
 /// And no less than this.
 const SLOW_NS: u64 = 50_000_000;
+/// Who has waited so long for an answer had reason to expect one.
+const PATIENT_NS: u64 = 900_000_000;
 /// How many names a finding lists.
 const FEW: usize = 8;
 
@@ -205,10 +207,12 @@ fn rule(event: &ConnEvent) -> Option<&'static Rule> {
             Errno::NOT_PERMITTED | Errno::NO_ACCESS => Some(&FORBIDDEN),
             _ => None,
         },
-        // Given up by the process: one SYN alone may just have been cancelled.
-        (ConnKind::Failed, None) => (event.side == Some(Side::Active)
-            && event.syns.is_some_and(|syns| syns > 1))
-        .then_some(&FILTERED),
+        // Given up by the process: what did not take long may just have been cancelled.
+        (ConnKind::Failed, None) => {
+            let patient = event.latency_ns.is_some_and(|ns| ns >= PATIENT_NS);
+            let sent = event.syns.is_some_and(|syns| syns > 1 || patient);
+            (event.side == Some(Side::Active) && sent).then_some(&FILTERED)
+        }
         (ConnKind::Closed, Some(Some(Errno::RESET | Errno::PIPE))) => Some(&RESET),
         (ConnKind::Closed, _) => {
             let open = matches!(event.old_state, state::ESTABLISHED | state::CLOSE_WAIT);

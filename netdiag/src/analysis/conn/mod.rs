@@ -505,7 +505,11 @@ impl Tracker {
                 self.events.push_back(event);
             }
             None => {
-                event.evidence = self.syns.evidence(&event.flow);
+                event.evidence = if conn.reset_in {
+                    Some("RST received".to_owned())
+                } else {
+                    self.syns.evidence(&event.flow)
+                };
                 self.events.push_back(event);
             }
         }

@@ -37,6 +37,8 @@ pub(in crate::command) struct Conns<'a> {
     filter: &'a PacketFilter,
     only: Option<NetnsId>,
     failed_only: bool,
+    /// Whether namespaces are known, which the counters belong to.
+    compared: bool,
     count: Option<u64>,
     reasons: Reasons,
     clock: WallClock,
@@ -60,6 +62,7 @@ impl<'a> Conns<'a> {
         session: &mut Session,
         names: Names,
         failed_only: bool,
+        whole: bool,
         diagnostics: &Diagnostics,
     ) -> Self {
         let sees_resets = session
@@ -76,6 +79,7 @@ impl<'a> Conns<'a> {
             filter: &request.filter,
             only: request.config.netns,
             failed_only,
+            compared: whole,
             count: request.count,
             reasons: session.take_reasons(),
             clock: WallClock::now(),
@@ -277,7 +281,7 @@ impl Observer for Conns<'_> {
             ledger,
             findings,
             counters,
-            compared: true,
+            compared: self.compared,
             namespaces,
             evidence_lost: totals[slot::DROPS_LOST] + session.aside_missed(),
             conns: Some(self.counts),
