@@ -175,6 +175,19 @@ fn the_drop_tracepoint_grew_over_the_years() {
 }
 
 #[test]
+fn accept_lost_two_arguments() {
+    for (kernel, arguments) in KERNELS.into_iter().zip([4, 4, 2, 2, 2]) {
+        let btf = btf(kernel);
+        assert_eq!(
+            btf.parameters("inet_csk_accept"),
+            Some(arguments),
+            "{kernel}"
+        );
+        assert_eq!(btf.parameters("nothing"), None, "{kernel}");
+    }
+}
+
+#[test]
 fn the_hooked_functions_are_found_and_no_others() {
     for kernel in KERNELS {
         let btf = btf(kernel);
