@@ -9,9 +9,9 @@
 pub struct Counts(pub [u64; SLOTS]);
 
 /// How many counters a processor has.
-pub const SLOTS: usize = 24;
+pub const SLOTS: usize = 32;
 
-const _: () = assert!(size_of::<Counts>() == 192);
+const _: () = assert!(size_of::<Counts>() == 256);
 
 /// Drops that the hook saw.
 pub const DROPS_SEEN: usize = 0;
@@ -59,6 +59,13 @@ pub const RETRANS_SEEN: usize = 19;
 pub const RETRANS_FILTERED: usize = 20;
 /// Of these, the ones for which the ring buffer had no room.
 pub const RETRANS_LOST: usize = 21;
+
+/// What happened to TCP connections, several of which may be one event.
+pub const CONN_SEEN: usize = 22;
+/// Of these, the ones that the user's filter left out.
+pub const CONN_FILTERED: usize = 23;
+/// Of these, the ones for which the ring buffer had no room.
+pub const CONN_LOST: usize = 24;
 
 /// Written by user space: while it is 0 the programs return at once and count nothing.
 pub const GATE: usize = 18;

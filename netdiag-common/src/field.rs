@@ -105,9 +105,30 @@ macro_rules! kernel_fields {
             REQ_NUM_RETRANS: "request_sock" "num_retrans" Optional;
             REQ_SNT_ISN: "tcp_request_sock" "snt_isn" Optional;
             REQ_RCV_ISN: "tcp_request_sock" "rcv_isn" Optional;
+            SK_PROTOCOL: "sock" "sk_protocol" Optional;
+            SK_ERR: "sock" "sk_err" Optional;
+            SK_ERR_SOFT: "sock" "sk_err_soft" Optional;
+            SK_FLAGS: "sock" "__sk_common.skc_flags" Optional;
+            SK_ACK_BACKLOG: "sock" "sk_ack_backlog" Optional;
+            SK_MAX_ACK_BACKLOG: "sock" "sk_max_ack_backlog" Optional;
+            // What is left of the port when a closed socket has given it back.
+            INET_SPORT: "inet_sock" "inet_sport" Optional;
+            TCP_BYTES_SENT: "tcp_sock" "bytes_sent" Optional;
+            TCP_BYTES_RETRANS: "tcp_sock" "bytes_retrans" Optional;
+            TCP_BYTES_RECEIVED: "tcp_sock" "bytes_received" Optional;
+            // The way from a descriptor of the current task to its socket.
+            TASK_FILES: "task_struct" "files" Optional;
+            FILES_FDT: "files_struct" "fdt" Optional;
+            FDT_FD: "fdtable" "fd" Optional;
+            FDT_MAX: "fdtable" "max_fds" Optional;
+            FILE_PRIVATE: "file" "private_data" Optional;
+            INODE_MODE: "inode" "i_mode" Optional;
+            SOCKET_SK: "socket" "sk" Optional;
+            SOCKET_STATE: "socket" "state" Optional;
             // Registers of a kprobe: arguments and return value, by the names of x86-64 and of aarch64.
             REGS_X86_ARG1: "pt_regs" "di" Optional;
             REGS_X86_ARG2: "pt_regs" "si" Optional;
+            REGS_X86_ARG3: "pt_regs" "dx" Optional;
             REGS_X86_RET: "pt_regs" "ax" Optional;
             REGS_ARM64: "pt_regs" "regs" Optional;
         }

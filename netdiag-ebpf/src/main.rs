@@ -11,6 +11,7 @@
 #![feature(asm_experimental_arch)]
 
 mod calls;
+mod conn;
 mod count;
 mod drops;
 mod field;

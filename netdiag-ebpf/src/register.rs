@@ -1,7 +1,7 @@
 //! Arguments and return values of probed functions: register names come from BTF, so one object fits x86-64 and aarch64.
 
 use crate::{
-    field::{REGS_ARM64, REGS_X86_ARG1, REGS_X86_ARG2, REGS_X86_RET},
+    field::{REGS_ARM64, REGS_X86_ARG1, REGS_X86_ARG2, REGS_X86_ARG3, REGS_X86_RET},
     memory::{Memory, Probed},
 };
 use aya_ebpf::EbpfContext;
@@ -17,6 +17,12 @@ pub fn first_argument(ctx: &impl EbpfContext) -> *const u8 {
 #[inline(always)]
 pub fn second_argument(ctx: &impl EbpfContext) -> *const u8 {
     register(ctx, REGS_X86_ARG2.load(), 1)
+}
+
+/// The third argument of a probed function.
+#[inline(always)]
+pub fn third_argument(ctx: &impl EbpfContext) -> *const u8 {
+    register(ctx, REGS_X86_ARG3.load(), 2)
 }
 
 /// What a probed function returned.

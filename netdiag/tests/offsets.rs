@@ -92,8 +92,27 @@ const OFFSETS: &[(&str, [u32; 5])] = &[
     ("REQ_NUM_RETRANS", [146, 146, 146, 146, 146]),
     ("REQ_SNT_ISN", [276, 284, 284, 284, 284]),
     ("REQ_RCV_ISN", [272, 280, 280, 280, 280]),
+    ("SK_PROTOCOL", [540, 516, 574, 532, 540]),
+    ("SK_ERR", [568, 544, 284, 284, 284]),
+    ("SK_ERR_SOFT", [572, 548, 600, 372, 372]),
+    ("SK_FLAGS", [96, 96, 96, 96, 96]),
+    ("SK_ACK_BACKLOG", [576, 552, 604, 600, 616]),
+    ("SK_MAX_ACK_BACKLOG", [580, 556, 608, 604, 620]),
+    ("INET_SPORT", [776, 804, 806, 814, 830]),
+    ("TCP_BYTES_SENT", [1440, 1488, 1608, 1544, 1616]),
+    ("TCP_BYTES_RETRANS", [2088, 2136, 2208, 2192, 2296]),
+    ("TCP_BYTES_RECEIVED", [1400, 1448, 1784, 1752, 1864]),
+    ("TASK_FILES", [2808, 3048, 3048, 1824, 3416]),
+    ("FILES_FDT", [32, 32, 32, 32, 32]),
+    ("FDT_FD", [8, 8, 8, 8, 8]),
+    ("FDT_MAX", [0, 0, 0, 0, 0]),
+    ("FILE_PRIVATE", [200, 200, 32, 24, 24]),
+    ("INODE_MODE", [0, 0, 0, 0, 0]),
+    ("SOCKET_SK", [24, 24, 24, 24, 24]),
+    ("SOCKET_STATE", [0, 0, 0, 0, 0]),
     ("REGS_X86_ARG1", [112, 112, 112, 112, 112]),
     ("REGS_X86_ARG2", [104, 104, 104, 104, 104]),
+    ("REGS_X86_ARG3", [96, 96, 96, 96, 96]),
     ("REGS_X86_RET", [80, 80, 80, 80, 80]),
     // All of these kernels are for x86-64.
     ("REGS_ARM64", [ABSENT, ABSENT, ABSENT, ABSENT, ABSENT]),
@@ -152,6 +171,19 @@ fn the_drop_tracepoint_grew_over_the_years() {
             "{kernel}"
         );
         assert_eq!(btf.tracepoint_arguments("nothing"), None, "{kernel}");
+    }
+}
+
+#[test]
+fn accept_lost_two_arguments() {
+    for (kernel, arguments) in KERNELS.into_iter().zip([4, 4, 2, 2, 2]) {
+        let btf = btf(kernel);
+        assert_eq!(
+            btf.parameters("inet_csk_accept"),
+            Some(arguments),
+            "{kernel}"
+        );
+        assert_eq!(btf.parameters("nothing"), None, "{kernel}");
     }
 }
 

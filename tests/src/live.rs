@@ -63,6 +63,12 @@ impl Live {
         live
     }
 
+    /// Starts a command of netdiag's that has no dump.
+    #[must_use]
+    pub fn start_plain(name: &str, arguments: &[&str]) -> Self {
+        Self::start_command(netdiag(&[name, "--json"]).args(arguments))
+    }
+
     /// Starts a command that writes such lines, and waits for the first.
     ///
     /// # Panics
@@ -219,7 +225,9 @@ fn lines(stdout: ChildStdout) -> Receiver<String> {
 
 /// Whether a line is what the command reports, and not what it concludes.
 fn is_event(line: &Value) -> bool {
-    line["kind"] == "drop" || line["kind"] == "retrans"
+    ["drop", "retrans", "conn"]
+        .iter()
+        .any(|kind| line["kind"] == *kind)
 }
 
 /// All that a run said, its lines in the order of the interface.

@@ -7,10 +7,14 @@
     reason = "a key that a JSON value has not is null, and a failed assertion"
 )]
 
+#[path = "live/bcc_conn.rs"]
+mod bcc_conn;
 #[path = "live/borrowed.rs"]
 mod borrowed;
 #[path = "live/complaint.rs"]
 mod complaint;
+#[path = "live/conn.rs"]
+mod conn;
 #[path = "live/dump.rs"]
 mod dump;
 #[path = "live/filter.rs"]

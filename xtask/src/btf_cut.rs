@@ -19,7 +19,13 @@ use netdiag_common::field::FIELDS;
 const KFREE_SKB: &str = "kfree_skb";
 
 /// The functions that netdiag hooks by type. (Repeated here, so that xtask builds without netdiag.)
-const FUNCTIONS: [&str; 4] = ["ip_rcv_core", "ip6_rcv_core", "icmp_rcv", "icmpv6_rcv"];
+const FUNCTIONS: [&str; 5] = [
+    "ip_rcv_core",
+    "ip6_rcv_core",
+    "icmp_rcv",
+    "icmpv6_rcv",
+    "inet_csk_accept",
+];
 
 /// Enums that are kept whole: the drop reasons, the numbers of their subsystems, and the subsystems' reasons.
 const ENUMS: &[&str] = &[

@@ -1,6 +1,7 @@
 //! Pure conclusions from evidence: findings, the ledger, and which events explain which counter.
 
 pub mod census;
+pub mod conn;
 pub mod counter;
 pub mod event;
 pub mod filter;

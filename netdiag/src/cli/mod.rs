@@ -1,8 +1,10 @@
 //! What the user typed: one definition for the parser, `--help` and what commands get to see.
 
+mod conn;
 mod retrans;
 mod value;
 
+pub use conn::ConnArgs;
 pub use retrans::{HEADERS, Kind, RetransArgs};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -19,6 +21,7 @@ use std::{net::IpAddr, path::PathBuf, time::Duration};
         sudo netdiag drops --each --host 10.0.0.7  one line a packet\n  \
         sudo netdiag drops --json > drops.jsonl    for machines\n  \
         sudo netdiag drops -w drops.pcapng         saved, for Wireshark and for netdiag read\n  \
+        sudo netdiag conn --failed                 connections that do not come about, and why\n  \
         sudo netdiag retrans                       what TCP sends once more, and why\n  \
         netdiag read drops.pcapng                  the same once more, without root\n  \
         netdiag counters                           what the kernel has counted since boot\n  \
@@ -57,6 +60,8 @@ pub struct Verbosity {
 pub enum Command {
     /// Dropped packets, malformed headers included, live
     Drops(DropsArgs),
+    /// TCP connections: attempts, results, latency, accepts, ends; live
+    Conn(ConnArgs),
     /// TCP retransmissions: who, why, and what came of it, live
     Retrans(RetransArgs),
     /// The same analysis of a pcap or pcapng file, netdiag's own dumps or anybody's

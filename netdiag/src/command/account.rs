@@ -90,5 +90,6 @@ pub(super) fn settle(
         flows: retransmissions.flows,
         remark,
         evidence_lost,
+        ..Report::default()
     }
 }

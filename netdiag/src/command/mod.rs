@@ -1,6 +1,7 @@
 //! One file a subcommand: wires kernel, decode, analysis and render together.
 
 mod account;
+mod conn;
 mod counters;
 mod doctor;
 mod drops;
@@ -31,6 +32,7 @@ pub fn run(cli: Cli) -> anyhow::Result<ExitCode> {
     let output = Output::stdout().context("cannot use standard output")?;
     match cli.command {
         Command::Drops(args) => drops::run(&args, output, &diagnostics),
+        Command::Conn(args) => conn::run(&args, output, &diagnostics),
         Command::Retrans(args) => retrans::run(&args, output, &diagnostics),
         Command::Read(args) => read::run(&args, output, &diagnostics),
         Command::Counters(args) => counters::run(&args, &output, &diagnostics),

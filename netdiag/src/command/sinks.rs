@@ -7,7 +7,7 @@ use crate::{
     analysis::{event::Event, retrans::RetransEvent},
     capture::{DumpError, note::EndNote},
     kernel::stop::Stop,
-    render::{Diagnostics, Dump, Output, Progress, Report, Start, View},
+    render::{Diagnostics, Dump, Output, Progress, Report, Start, View, conn::Shown},
 };
 use std::io;
 
@@ -85,6 +85,10 @@ impl Sinks {
     pub(super) fn event(&mut self, event: &Event<'_>, finding: Option<&'static str>) {
         self.dumped(|dump| dump.event(event, finding));
         self.show(|view| view.event(event, finding));
+    }
+
+    pub(super) fn conn(&mut self, shown: &Shown<'_>) {
+        self.show(|view| view.conn(shown));
     }
 
     pub(super) fn retrans(&mut self, event: &RetransEvent<'_>) {

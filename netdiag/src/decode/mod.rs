@@ -4,6 +4,7 @@
 //! should be, how it is wrong and what it probably is instead. Records of the ring buffer and the kernel's counter
 //! files are read here too.
 
+mod conn;
 mod counters;
 mod device;
 mod disguise;
@@ -24,6 +25,7 @@ mod view;
 #[cfg(test)]
 mod tests;
 
+pub use conn::{Bytes, Caller, ConnHit, ConnWhat, Flow, conn_record};
 pub use counters::{SoftnetRow, snmp, snmp6, softnet};
 pub use device::{device_type_name, is_layer3};
 pub use disguise::{Disguise, DisguiseKind};

@@ -2,13 +2,13 @@
 
 use super::{
     errno::Errno,
-    hook::{Hook, Ladder, Rung},
+    hook::{Hook, Ladder, Program, Rung},
     privilege,
     rung::{Refusal, RungReport, RungState},
 };
 use aya::{
     Btf, Ebpf,
-    programs::{Program, ProgramError, ProgramFd},
+    programs::{Program as Loaded, ProgramError, ProgramFd},
 };
 use std::{
     error::Error as _,
@@ -59,8 +59,8 @@ impl Attacher {
         let mut reports = Vec::new();
         for rung in &ladder.rungs {
             let state = self.attach(ebpf, rung);
-            for name in &rung.programs {
-                unload(ebpf, name);
+            for program in &rung.programs {
+                unload(ebpf, &program.name);
             }
             reports.push(report(ladder, rung, state));
         }
@@ -68,14 +68,13 @@ impl Attacher {
     }
 
     fn attach(&self, ebpf: &mut Ebpf, rung: &Rung) -> RungState {
-        let target = rung.target;
         if let Some(why) = &rung.impossible {
             return RungState::Impossible(why.clone());
         }
-        for name in &rung.programs {
+        for Program { name, target } in &rung.programs {
             if let Err((step, error)) = self.attach_program(ebpf, name, target) {
-                for name in &rung.programs {
-                    unload(ebpf, name);
+                for program in &rung.programs {
+                    unload(ebpf, &program.name);
                 }
                 return RungState::Refused(Refusal {
                     step,
@@ -98,28 +97,28 @@ impl Attacher {
         let attach = |error| ("attach", error);
         let types = || self.types.as_ref().ok_or(("load", ProgramError::NotLoaded));
         match ebpf.program_mut(name) {
-            Some(Program::BtfTracePoint(program)) => {
+            Some(Loaded::BtfTracePoint(program)) => {
                 program.load(target, types()?).map_err(load)?;
                 program.attach().map(drop).map_err(attach)
             }
-            Some(Program::RawTracePoint(program)) => {
+            Some(Loaded::RawTracePoint(program)) => {
                 program.load().map_err(load)?;
                 program.attach(target).map(drop).map_err(attach)
             }
-            Some(Program::TracePoint(program)) => {
+            Some(Loaded::TracePoint(program)) => {
                 program.load().map_err(load)?;
                 let (category, name) = target.split_once('/').unwrap_or_default();
                 program.attach(category, name).map(drop).map_err(attach)
             }
-            Some(Program::FEntry(program)) => {
+            Some(Loaded::FEntry(program)) => {
                 program.load(target, types()?).map_err(load)?;
                 program.attach().map(drop).map_err(attach)
             }
-            Some(Program::FExit(program)) => {
+            Some(Loaded::FExit(program)) => {
                 program.load(target, types()?).map_err(load)?;
                 program.attach().map(drop).map_err(attach)
             }
-            Some(Program::KProbe(program)) => {
+            Some(Loaded::KProbe(program)) => {
                 program.load().map_err(load)?;
                 program.attach(target, 0).map(drop).map_err(attach)
             }
@@ -170,12 +169,12 @@ pub fn unload_all(ebpf: &mut Ebpf) {
 fn unload(ebpf: &mut Ebpf, name: &str) {
     // "Not loaded" is what is wanted, and the only error there is: links close with their descriptors.
     let _ = match ebpf.program_mut(name) {
-        Some(Program::BtfTracePoint(program)) => program.unload(),
-        Some(Program::RawTracePoint(program)) => program.unload(),
-        Some(Program::TracePoint(program)) => program.unload(),
-        Some(Program::FEntry(program)) => program.unload(),
-        Some(Program::FExit(program)) => program.unload(),
-        Some(Program::KProbe(program)) => program.unload(),
+        Some(Loaded::BtfTracePoint(program)) => program.unload(),
+        Some(Loaded::RawTracePoint(program)) => program.unload(),
+        Some(Loaded::TracePoint(program)) => program.unload(),
+        Some(Loaded::FEntry(program)) => program.unload(),
+        Some(Loaded::FExit(program)) => program.unload(),
+        Some(Loaded::KProbe(program)) => program.unload(),
         _ => Ok(()),
     };
 }

@@ -295,6 +295,18 @@ impl KernelBtf {
             .is_ok_and(|found| found.iter().any(|found| matches!(found, Type::Func(_))))
     }
 
+    /// How many parameters a function has; `None` where BTF has no such function.
+    pub fn parameters(&self, name: &str) -> Option<usize> {
+        let types = self.btf.resolve_types_by_name(name).ok()?;
+        types.into_iter().find_map(|found| match found {
+            Type::Func(found) => match self.btf.resolve_chained_type(&found).ok()? {
+                Type::FuncProto(proto) => Some(proto.parameters.len()),
+                _ => None,
+            },
+            _ => None,
+        })
+    }
+
     /// Names and values of an enum; empty where there is none of this name.
     pub fn enumerators(&self, name: &str) -> Vec<(String, u32)> {
         enumerators(&self.btf, name)

@@ -33,10 +33,27 @@ const TRACEPOINT_FIELDS: [(&str, &str); 5] = [
 ];
 
 /// Tracepoints that are about a socket: the global of their layout, their name, and what they have beside the socket.
-const LAYOUTS: [(&str, &str, &str, &str); 2] = [
+const LAYOUTS: [(&str, &str, &str, &str); 5] = [
     ("RETRANS_LAYOUT", "tcp", "tcp_retransmit_skb", "skbaddr"),
     ("SYNACK_LAYOUT", "tcp", "tcp_retransmit_synack", "req"),
+    ("STATE_LAYOUT", "sock", "inet_sock_set_state", "newstate"),
+    ("RESET_IN_LAYOUT", "tcp", "tcp_receive_reset", ""),
+    ("RESET_OUT_LAYOUT", "tcp", "tcp_send_reset", "reason"),
 ];
+
+/// Where the tracepoints of system calls have two arguments and the result: every call has them in the same place.
+fn call_layout() -> [u32; 3] {
+    let offset = |name: &str, field: &str| {
+        let format = TracepointFormat::read("syscalls", name).ok()?;
+        format.offset(field)
+    };
+    [
+        offset("sys_enter_connect", "fd"),
+        offset("sys_enter_connect", "uservaddr"),
+        offset("sys_exit_connect", "ret"),
+    ]
+    .map(|offset| offset.unwrap_or(ABSENT))
+}
 
 fn layout(category: &str, name: &str, second: &'static str) -> [u32; SOCKET_FIELDS] {
     let format = TracepointFormat::read(category, name).ok();
@@ -84,6 +101,7 @@ pub(super) fn load(
     let tcp_drops_only = u32::from(!matches!(config.what, What::Drops { .. }));
     let layouts =
         LAYOUTS.map(|(symbol, category, name, second)| (symbol, layout(category, name, second)));
+    let call_layout = call_layout();
     let cpus = cpus();
 
     // The type of a typed hook is the running kernel's, whatever --btf says about offsets.
@@ -105,6 +123,7 @@ pub(super) fn load(
         .override_global("WAKE_BYTES", &wake_bytes, true)
         .override_global("HEADER_CHECK", &header_check, true)
         .override_global("FILTER_TCP", &tcp_drops_only, true)
+        .override_global("CALL_LAYOUT", &call_layout, true)
         .map_max_entries("RING", config.ring_bytes)
         .map_max_entries("COUNTS", cpus);
     for (symbol, offsets) in &layouts {

@@ -17,6 +17,7 @@ pub mod reason;
 pub mod ring;
 pub mod rung;
 pub mod session;
+pub mod sockdiag;
 pub mod stop;
 pub mod symbol;
 pub mod tracefs;

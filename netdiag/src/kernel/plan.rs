@@ -2,7 +2,7 @@
 
 use super::{
     btf::KernelBtf,
-    hook::{Ladder, drops, retrans},
+    hook::{Ladder, conn, drops, retrans},
 };
 
 /// What a run is about.
@@ -15,6 +15,8 @@ pub enum What {
     },
     /// TCP retransmissions, and the drops that may have caused them.
     Retrans,
+    /// TCP connections, and the drops of their first packets.
+    Conn,
 }
 
 /// A ladder to climb.
@@ -54,13 +56,15 @@ impl What {
             }
             Self::Retrans => {
                 let [segments, synacks, probes] = retrans::ladders(btf);
-                let mut drops = drops::ladder(btf);
-                // Without the packet a drop says nothing of a connection.
-                if btf.is_none() {
-                    drops.rungs.retain(|rung| rung.impossible.is_some());
-                }
                 steps([segments], Need::Must)
-                    .chain(steps([synacks, probes, drops], Need::May))
+                    .chain(steps([synacks, probes, beside(btf)], Need::May))
+                    .collect()
+            }
+            Self::Conn => {
+                let [states, others @ ..] = conn::ladders(btf);
+                steps([states], Need::Must)
+                    .chain(steps(others, Need::May))
+                    .chain(steps([beside(btf)], Need::May))
                     .collect()
             }
         }
@@ -71,8 +75,21 @@ impl What {
         match self {
             Self::Drops { .. } => (&["drops_"], &["ip4_", "ip6_"]),
             Self::Retrans => (&["retrans_", "synack_"], &["drops_"]),
+            Self::Conn => (
+                &["conn_", "connect", "accept_"],
+                &["reset_", "queue_", "drops_"],
+            ),
         }
     }
+}
+
+/// Drops that say something of a connection: without the packet they do not.
+fn beside(btf: Option<&KernelBtf>) -> Ladder {
+    let mut drops = drops::ladder(btf);
+    if btf.is_none() {
+        drops.rungs.retain(|rung| rung.impossible.is_some());
+    }
+    drops
 }
 
 fn steps<const N: usize>(ladders: [Ladder; N], need: Need) -> impl Iterator<Item = Step> {

@@ -99,8 +99,8 @@ impl EachView {
             (Subject::Drops, false) => WIDTHS,
             (Subject::Packets, true) => NARROW_PACKET_WIDTHS,
             (Subject::Packets, false) => PACKET_WIDTHS,
-            (Subject::Retrans, true) => NARROW_RETRANS_WIDTHS,
-            (Subject::Retrans, false) => RETRANS_WIDTHS,
+            (Subject::Retrans | Subject::Conn, true) => NARROW_RETRANS_WIDTHS,
+            (Subject::Retrans | Subject::Conn, false) => RETRANS_WIDTHS,
         };
         let rest = width.saturating_sub(widths.iter().sum()).max(PACKET);
         let mut table = text::table(&self.output);
@@ -134,8 +134,10 @@ impl View for EachView {
                 self.row(&["TIME", "DEVICE", "REASON", "PLACE", "PACKET"])?;
             }
             (Subject::Packets, _) => self.row(&["TIME", "DEVICE", "PACKET"])?,
-            (Subject::Retrans, true) => self.row(&["TIME", "KIND", "SEGMENT"])?,
-            (Subject::Retrans, false) => self.row(&["TIME", "KIND", "PROCESS", "SEGMENT"])?,
+            (Subject::Retrans | Subject::Conn, true) => self.row(&["TIME", "KIND", "SEGMENT"])?,
+            (Subject::Retrans | Subject::Conn, false) => {
+                self.row(&["TIME", "KIND", "PROCESS", "SEGMENT"])?;
+            }
         }
         self.output.flush()
     }

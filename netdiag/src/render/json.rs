@@ -1,6 +1,11 @@
 //! JSON lines: the contract with scripts, dashboards and tests.
 
-use super::{Output, Progress, Report, Start, View, retrans::RetransLine, summary::Clock};
+use super::{
+    Output, Progress, Report, Start, View,
+    conn::{ConnLine, Shown},
+    retrans::RetransLine,
+    summary::Clock,
+};
 use crate::{
     analysis::{
         census::Kind,
@@ -108,6 +113,11 @@ impl View for JsonView {
             header_check: event.header_check.names().collect(),
             finding,
         })
+    }
+
+    fn conn(&mut self, shown: &Shown<'_>) -> io::Result<()> {
+        let time = self.clock.rfc3339(shown.time_ns);
+        self.output.json(&ConnLine::new(shown, time))
     }
 
     fn retrans(&mut self, event: &RetransEvent<'_>) -> io::Result<()> {
@@ -268,7 +278,7 @@ struct PacketLine<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     dport: Option<u16>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    tcp_flags: Option<Shown<crate::decode::TcpFlags>>,
+    tcp_flags: Option<AsText<crate::decode::TcpFlags>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     icmp_type: Option<u8>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -295,7 +305,7 @@ impl<'a> PacketLine<'a> {
             ip_proto: packet.ip_proto().map(crate::decode::IpProto::name),
             sport: packet.sport(),
             dport: packet.dport(),
-            tcp_flags: packet.tcp_flags().map(Shown),
+            tcp_flags: packet.tcp_flags().map(AsText),
             icmp_type: packet.icmp_type(),
             eth_src: packet.link.map(|link| MacText(link.source.0)),
             eth_dst: packet.link.map(|link| MacText(link.destination.0)),
@@ -405,9 +415,9 @@ struct CheckLine<'a> {
 }
 
 /// A value that is text in JSON.
-struct Shown<T>(T);
+struct AsText<T>(T);
 
-impl<T: fmt::Display> Serialize for Shown<T> {
+impl<T: fmt::Display> Serialize for AsText<T> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_str(&self.0)
     }

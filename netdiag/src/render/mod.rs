@@ -1,5 +1,6 @@
 //! The only place that writes to standard output and standard error; one file a format.
 
+pub mod conn;
 pub mod counters;
 mod diagnostic;
 pub mod doctor;
@@ -9,6 +10,7 @@ mod flows;
 mod groups;
 mod json;
 pub mod lab;
+pub mod listener;
 mod output;
 mod progress;
 mod retrans;
@@ -40,6 +42,8 @@ pub enum Style {
     Groups,
     /// One line a packet, as they come.
     Each,
+    /// One line an event of a connection, as they come.
+    Conn,
     /// What it comes to, and no packet.
     Summary,
     /// The connections that retransmit most, live.
@@ -76,6 +80,8 @@ pub enum Subject {
     Packets,
     /// TCP retransmissions.
     Retrans,
+    /// TCP connections.
+    Conn,
 }
 
 impl Subject {
@@ -85,6 +91,7 @@ impl Subject {
             Self::Drops => "drops",
             Self::Packets => "packets",
             Self::Retrans => "retransmissions",
+            Self::Conn => "connection events",
         }
     }
 
@@ -94,6 +101,7 @@ impl Subject {
             Self::Drops => "dropped",
             Self::Packets => "captured",
             Self::Retrans => "retransmitted",
+            Self::Conn => "seen",
         }
     }
 
@@ -102,6 +110,7 @@ impl Subject {
         match self {
             Self::Drops | Self::Packets => "not explained by any drop seen",
             Self::Retrans => "not explained by any retransmission seen",
+            Self::Conn => "not explained by any event seen",
         }
     }
 }
@@ -172,6 +181,8 @@ pub struct Report {
     pub counters: Vec<Correlated>,
     /// Whether they could be compared with the drops: not where the kernel side left some out.
     pub compared: bool,
+    /// Events of connections, by their kinds ([`ConnKind::ALL`](crate::analysis::conn::ConnKind::ALL)).
+    pub conns: Option<[u64; 6]>,
     /// Drops that might have said something of a connection, and were lost.
     pub evidence_lost: u64,
     /// Names of the namespaces that occur.
@@ -221,6 +232,13 @@ pub trait View {
     /// # Errors
     /// Standard output's.
     fn event(&mut self, event: &Event<'_>, finding: Option<&'static str>) -> io::Result<()>;
+    /// Something became of a connection.
+    ///
+    /// # Errors
+    /// Standard output's.
+    fn conn(&mut self, _shown: &conn::Shown<'_>) -> io::Result<()> {
+        Ok(())
+    }
     /// TCP sent something once more.
     ///
     /// # Errors
@@ -248,6 +266,7 @@ pub fn view(style: Style, output: Output, diagnostics: &Diagnostics) -> Box<dyn 
     match style {
         Style::Groups => Box::new(groups::GroupsView::new(output, diagnostics, true)),
         Style::Summary => Box::new(groups::GroupsView::new(output, diagnostics, false)),
+        Style::Conn => Box::new(conn::ConnView::new(output, diagnostics)),
         Style::Flows => Box::new(flows::FlowsView::new(output, diagnostics)),
         Style::Each => Box::new(each::EachView::new(output, diagnostics)),
         Style::Json { hex } => Box::new(json::JsonView::new(output, hex)),

@@ -98,7 +98,7 @@ pub(super) fn conclusions(output: &Output, paint: Paint, report: &Report) -> io:
     ledger(output, paint, report)
 }
 
-fn finding(output: &Output, paint: Paint, finding: &Finding) -> io::Result<()> {
+pub(super) fn finding(output: &Output, paint: Paint, finding: &Finding) -> io::Result<()> {
     let severity = match finding.severity {
         Severity::Error => paint.red(finding.severity.name()),
         Severity::Warning => paint.yellow(finding.severity.name()),
@@ -245,7 +245,7 @@ fn header_checks(output: &Output, paint: Paint, report: &Report) -> io::Result<(
     output.line(&text::lines(&table))
 }
 
-fn ledger(output: &Output, paint: Paint, report: &Report) -> io::Result<()> {
+pub(super) fn ledger(output: &Output, paint: Paint, report: &Report) -> io::Result<()> {
     let ledger = &report.ledger;
     output.line("")?;
     let text = format!(
@@ -261,6 +261,7 @@ fn ledger(output: &Output, paint: Paint, report: &Report) -> io::Result<()> {
     let help = match report.subject {
         Subject::Drops => "--reason, --iface and --netns, which the kernel applies",
         Subject::Retrans => "--iface and --netns, which the kernel applies",
+        Subject::Conn => "--netns, which the kernel applies",
         Subject::Packets => return Ok(()),
     };
     if ledger.lost > 0 {

@@ -12,7 +12,7 @@ const BTF: &str = "/sys/kernel/btf/vmlinux";
 const DROPS: usize = 57;
 
 /// Hides the kernel's types from this test and what it starts.
-fn hide_btf() {
+pub(crate) fn hide_btf() {
     mount(
         "none",
         "/sys/kernel/btf",

@@ -3,9 +3,11 @@
 //! Every end is the same: `--duration`, `--count`, Ctrl-C, SIGTERM or the lab's last packet lead to the last counters,
 //! detach, drain, summary.
 
+mod conn;
 mod drops;
 mod retrans;
 
+pub(super) use conn::Conns;
 pub(super) use drops::Drops;
 pub(super) use retrans::Retransmissions;
 

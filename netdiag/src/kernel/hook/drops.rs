@@ -1,6 +1,6 @@
 //! What `netdiag drops` hooks.
 
-use super::{Hook, Ladder, Rung, arguments, function};
+use super::{Hook, Ladder, Program, Rung, arguments, function};
 use crate::kernel::btf::KernelBtf;
 
 /// The tracepoint of dropped packets.
@@ -11,10 +11,9 @@ pub fn ladder(btf: Option<&KernelBtf>) -> Ladder {
     let arguments = arguments(btf, KFREE_SKB, 2, 4);
     let rung = |hook, program, loses| Rung {
         hook,
-        target: KFREE_SKB,
         programs: arguments
             .iter()
-            .map(|count| format!("{program}_{count}"))
+            .map(|count| Program::new(format!("{program}_{count}"), KFREE_SKB))
             .collect(),
         impossible: arguments.clone().err(),
         loses,
@@ -33,8 +32,7 @@ pub fn ladder(btf: Option<&KernelBtf>) -> Ladder {
             rung(Hook::RawTracepoint, "drops_raw", "a little speed"),
             Rung {
                 hook: Hook::Tracepoint,
-                target: "skb/kfree_skb",
-                programs: vec!["drops_classic".to_owned()],
+                programs: vec![Program::new("drops_classic", "skb/kfree_skb")],
                 impossible: None,
                 loses: classic_loses,
             },

@@ -1,5 +1,6 @@
 //! What netdiag hooks, and the ladder of ways to do it: best first, each a little poorer than the one before.
 
+pub mod conn;
 pub mod drops;
 pub mod retrans;
 
@@ -64,14 +65,30 @@ impl fmt::Display for Hook {
 pub struct Rung {
     /// How.
     pub hook: Hook,
-    /// What it hooks: a function, or a tracepoint (`category/name` for [`Hook::Tracepoint`]).
-    pub target: &'static str,
     /// The programs of the object that must all be attached; none for [`Hook::Deduced`].
-    pub programs: Vec<String>,
+    pub programs: Vec<Program>,
     /// Why this rung cannot be tried on this kernel, if so.
     pub impossible: Option<String>,
     /// What holding on to this rung loses against the first one; empty for the first.
     pub loses: &'static str,
+}
+
+/// A program of the object, and where it goes.
+#[derive(Clone, Debug)]
+pub struct Program {
+    /// Its name in the object.
+    pub name: String,
+    /// What it hooks: a function, or a tracepoint (`category/name` for [`Hook::Tracepoint`]).
+    pub target: &'static str,
+}
+
+impl Program {
+    fn new(name: impl Into<String>, target: &'static str) -> Self {
+        Self {
+            name: name.into(),
+            target,
+        }
+    }
 }
 
 /// An observation and its rungs, best first.
@@ -92,6 +109,7 @@ pub fn all(btf: Option<&KernelBtf>) -> Vec<Ladder> {
         .chain(drops::header_check(btf))
         .chain(drops::icmp(btf))
         .chain(retrans::ladders(btf))
+        .chain(conn::ladders(btf))
         .collect()
 }
 
@@ -140,8 +158,10 @@ fn function(
 ) -> Ladder {
     let rung = |hook, impossible, loses| Rung {
         hook,
-        target: probe,
-        programs: programs(hook),
+        programs: programs(hook)
+            .into_iter()
+            .map(|name| Program::new(name, probe))
+            .collect(),
         impossible,
         loses,
     };
@@ -153,7 +173,6 @@ fn function(
             rung(Hook::Kprobe, no_offsets(btf), "a little speed"),
             Rung {
                 hook: Hook::Deduced,
-                target: probe,
                 programs: Vec::new(),
                 impossible: None,
                 loses: deduced_loses,

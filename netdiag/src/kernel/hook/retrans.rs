@@ -1,6 +1,6 @@
 //! What `netdiag retrans` hooks.
 
-use super::{Hook, Ladder, Rung, arguments, no_offsets, untyped};
+use super::{Hook, Ladder, Program, Rung, arguments, no_offsets, untyped};
 use crate::kernel::btf::KernelBtf;
 
 /// Retransmitted segments.
@@ -41,10 +41,9 @@ fn segments(btf: Option<&KernelBtf>) -> Ladder {
     let arguments = arguments(btf, RETRANSMIT, 2, 3);
     let by_arguments = |hook, program: &str, loses| Rung {
         hook,
-        target: RETRANSMIT,
         programs: arguments
             .iter()
-            .map(|count| format!("{program}_{count}"))
+            .map(|count| Program::new(format!("{program}_{count}"), RETRANSMIT))
             .collect(),
         impossible: arguments.clone().err(),
         loses,
@@ -165,8 +164,10 @@ fn rung(
 ) -> Rung {
     Rung {
         hook,
-        target,
-        programs: programs.iter().map(|&name| name.to_owned()).collect(),
+        programs: programs
+            .iter()
+            .map(|&name| Program::new(name, target))
+            .collect(),
         impossible,
         loses,
     }
