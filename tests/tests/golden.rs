@@ -39,9 +39,11 @@ fn unprivileged(arguments: &[&str]) -> Ended {
 
 #[test]
 fn help_of_every_command() {
-    let commands: [(&str, &[&str]); 7] = [
+    let commands: [(&str, &[&str]); 9] = [
         ("help.txt", &["--help"]),
         ("help-drops.txt", &["drops", "--help"]),
+        ("help-retrans.txt", &["retrans", "--help"]),
+        ("help-conn.txt", &["conn", "--help"]),
         ("help-read.txt", &["read", "--help"]),
         ("help-counters.txt", &["counters", "--help"]),
         ("help-doctor.txt", &["doctor", "--help"]),
