@@ -113,7 +113,12 @@ fn assert_orderly(run: &Run, pair: &Pair, outcome: &Outcome, first: Side) {
     let (from, to) = (outcome.client(), outcome.server);
     let client = end_of(run, pair, Side::Client, from, to);
     let server = end_of(run, pair, Side::Server, to, from);
-    assert_caller(only(&client, "connect"));
+    let connect = only(&client, "connect");
+    assert_caller(connect);
+    assert!(
+        connect["cgroup"].is_string() && connect["cgroup_id"].is_u64(),
+        "{connect:#}"
+    );
     let established = only(&client, "established");
     assert_caller(established);
     assert_eq!(
@@ -447,6 +452,10 @@ fn conn_accept_queue_overflow() {
                 evidence.contains("found 2 waiting, and 1 may"),
                 "{evidence}"
             );
+            assert!(
+                evidence.contains("its listener on this host is full (2 wait, 1 may)"),
+                "{evidence}"
+            );
         }
         // The third attempt was given up.
         let third = end_of(
@@ -757,6 +766,21 @@ fn conn_listeners_and_their_queues() {
             table.stdout
         );
         drop(waiting);
+    });
+}
+
+#[test]
+fn conn_of_one_namespace() {
+    isolated(|| {
+        let pair = Pair::new();
+        let live = Live::start_plain("conn", &["--netns", "server"]);
+        let outcome = scenario::closed_by(&pair, Side::Client);
+        let run = live.stop();
+        assert_clean(&run);
+        let lines = end_of(&run, &pair, Side::Server, outcome.server, outcome.client());
+        assert_eq!((lines.len(), run.drops.len()), (3, 3), "{:#?}", run.drops);
+        // What the client's end had, the kernel side left out.
+        assert!(run.ledger("filtered") >= 3, "{:#}", run.summary);
     });
 }
 
