@@ -58,6 +58,15 @@ fn hold(captured: &Captured<'_>) {
     let frame = captured.frame();
     assert!(frame.len >= frame.bytes.len());
     invariants::hold(&decode(&frame));
+    if let Some(note) = captured.retrans_note() {
+        let lines = note.comments();
+        assert!(lines.iter().all(|line| !line.contains('\n')));
+        let lines: Vec<Cow<'_, str>> = lines.into_iter().map(Cow::Owned).collect();
+        if lines.iter().all(|line| line.len() <= 1024) {
+            let again = netdiag::capture::note::RetransNote::parse(&lines);
+            assert_eq!(again.as_ref(), Some(&note), "a note is what its lines say");
+        }
+    }
     if let Some(note) = captured.drop_note() {
         // As `read` makes a frame of it.
         let frame = netdiag::decode::Frame {

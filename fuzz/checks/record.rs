@@ -2,13 +2,16 @@
 
 use std::mem::offset_of;
 
-use netdiag::decode::{RecordError, decode, drop_record};
-use netdiag_common::record::{DROP_HEADER_LEN, DropRecord, KIND_DROP};
+use netdiag::decode::{
+    RecordError, RetransContext, decode, drop_record, record_kind, retrans_record,
+};
+use netdiag_common::record::{DROP_HEADER_LEN, DropRecord, KIND_DROP, KIND_RETRANS, RETRANS_LEN};
 
 use super::invariants;
 
 /// Reads one record and the packet in it.
 pub(crate) fn check(data: &[u8]) {
+    again(data);
     let number = |offset: usize| {
         let bytes = data.get(offset..)?.first_chunk::<2>()?;
         Some(u16::from_ne_bytes(*bytes))
@@ -62,4 +65,37 @@ pub(crate) fn check(data: &[u8]) {
         assert_eq!(packet.vlans.ids().next(), Some(id));
         assert!(packet.vlans.ids().count() <= 2);
     }
+}
+
+/// The same bytes as a retransmission.
+fn again(data: &[u8]) {
+    let context = RetransContext {
+        tick_ns: 4_000_000,
+        probes_hooked: data.len().is_multiple_of(2),
+    };
+    let Some(retrans) = retrans_record(data, context) else {
+        return;
+    };
+    assert!(data.len() >= RETRANS_LEN);
+    assert_eq!(record_kind(data), Some(KIND_RETRANS));
+    let socket = &retrans.socket;
+    assert!(socket.local.is_none_or(|address| !address.is_unspecified()));
+    assert!(socket.local_port != Some(0) && socket.netns.is_none_or(|id| id.0 != 0));
+    assert!(
+        socket
+            .ifname
+            .as_ref()
+            .is_none_or(|name| !name.is_empty() && !name.chars().any(char::is_control))
+    );
+    assert!(
+        retrans
+            .ssthresh
+            .is_none_or(|segments| segments < 0x7fff_ffff)
+    );
+    let padded = [data, &[0xa5; 8]].concat();
+    assert_eq!(
+        retrans_record(&padded, context),
+        Some(retrans),
+        "padding is ignored"
+    );
 }

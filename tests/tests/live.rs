@@ -23,8 +23,14 @@ mod filter;
 mod no_btf;
 #[path = "live/retrans.rs"]
 mod retrans;
+#[path = "live/retrans_bcc.rs"]
+mod retrans_bcc;
+#[path = "live/retrans_edge.rs"]
+mod retrans_edge;
 #[path = "live/retrans_finding.rs"]
 mod retrans_finding;
+#[path = "live/retrans_shape.rs"]
+mod retrans_shape;
 #[path = "live/rung.rs"]
 mod rung;
 #[path = "live/scenario.rs"]

@@ -37,6 +37,9 @@ const DROPS: [&str; 13] = [
 /// The scenario whose traffic is kept, and the device that all of it goes through.
 const TRAFFIC: (&str, &str) = ("healthy", "veth0");
 
+/// Every kind of retransmission, as `netdiag retrans` writes them.
+const RETRANSMISSIONS: &str = "retransmissions";
+
 /// Files that grow beyond this do not belong into a repository, in bytes.
 const LARGEST: usize = 64 << 10;
 
@@ -68,6 +71,8 @@ pub fn run(workspace: &Workspace, options: &CapturesOptions) -> Result<ExitCode>
     for name in wanted {
         let made = if name == TRAFFIC.0 {
             traffic(workspace, &netdiag, &scratch)?
+        } else if name == RETRANSMISSIONS {
+            retransmissions(workspace, &netdiag, &scratch)?
         } else {
             drops(&netdiag, &scratch, name)?
         };
@@ -78,7 +83,10 @@ pub fn run(workspace: &Workspace, options: &CapturesOptions) -> Result<ExitCode>
 
 /// The captures to make: those that were named, else all.
 fn wanted(names: &[String]) -> Result<Vec<&'static str>> {
-    let all: Vec<&'static str> = DROPS.into_iter().chain([TRAFFIC.0]).collect();
+    let all: Vec<&'static str> = DROPS
+        .into_iter()
+        .chain([TRAFFIC.0, RETRANSMISSIONS])
+        .collect();
     for name in names {
         if !all.contains(&name.as_str()) {
             bail!(
@@ -150,6 +158,28 @@ fn traffic(workspace: &Workspace, netdiag: &Path, scratch: &Path) -> Result<Made
     })
 }
 
+/// TCP between two namespaces that loses segments, as netdiag wrote and showed it.
+fn retransmissions(workspace: &Workspace, netdiag: &Path, scratch: &Path) -> Result<Made> {
+    let example = [
+        "build",
+        "--quiet",
+        "--package",
+        "netdiag-tests",
+        "--example",
+        "retransmit",
+    ];
+    process::run(process::cargo().current_dir(workspace.root()).args(example))?;
+    let example = workspace.target().join("debug/examples/retransmit");
+    let file = format!("{RETRANSMISSIONS}.pcapng");
+    let mut run = process::program(&example);
+    let json = process::output(run.current_dir(scratch).arg(netdiag).arg(&file))?;
+    Ok(Made {
+        scratch: scratch.join(&file),
+        file,
+        json,
+    })
+}
+
 impl Made {
     /// Puts both files in their place, and prints what the table in `captures/README.md` says of them.
     fn install(&self, name: &str, home: &Path) -> Result<()> {
@@ -196,7 +226,7 @@ impl Tally {
             let text = |key: &str| line.get(key).and_then(Value::as_str).unwrap_or_default();
             last = text("kind").to_owned();
             match last.as_str() {
-                "drop" | "packet" => tally.packets += 1,
+                "drop" | "packet" | "retrans" => tally.packets += 1,
                 "finding" => tally.findings.push(text("id").to_owned()),
                 _ => {}
             }
@@ -214,7 +244,7 @@ mod tests {
 
     #[test]
     fn names_choose() {
-        assert_eq!(wanted(&[]).unwrap().len(), DROPS.len() + 1);
+        assert_eq!(wanted(&[]).unwrap().len(), DROPS.len() + 2);
         let names = ["healthy".to_owned(), "fragments".to_owned()];
         assert_eq!(wanted(&names).unwrap(), ["fragments", "healthy"]);
         let error = wanted(&["no-such".to_owned()]).unwrap_err().to_string();

@@ -37,6 +37,7 @@ pub(super) struct Ended {
     namespaces: BTreeMap<NetnsId, String>,
     /// What the last of them had to say about its counters.
     pub(super) remark: Option<String>,
+    pub(super) evidence_lost: u64,
     /// Counters, checks and namespaces that no room was left for.
     pub(super) left_out: u64,
 }
@@ -103,6 +104,7 @@ impl Ended {
                 self.left_out += 1;
             }
         }
+        add(&mut self.evidence_lost, end.evidence_lost);
         self.remark = end.remark.or(self.remark.take());
         add(&mut self.checks_missed, end.checks_missed);
         self.check_ns = end.check_ns.or(self.check_ns);

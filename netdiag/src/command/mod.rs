@@ -1,5 +1,6 @@
 //! One file a subcommand: wires kernel, decode, analysis and render together.
 
+mod account;
 mod conn;
 mod counters;
 mod doctor;

@@ -1,13 +1,15 @@
 //! What a file says, made into the same events and the same report as those of a live run.
 
-use super::{ended::Ended, sinks::Sinks};
+use super::{
+    account::{Books, settle},
+    ended::Ended,
+    sinks::Sinks,
+};
 use crate::{
     analysis::{
         event::{Event, Source},
         filter::PacketFilter,
-        finding::Finding,
-        ledger::Ledger,
-        retrans::{self, LocalDrop, RetransEvent, RetransFilter, RetransTally},
+        retrans::{LocalDrop, RetransEvent, RetransFilter, RetransTally},
         tally::{Outcome, Tally},
     },
     capture::{
@@ -16,14 +18,10 @@ use crate::{
         note::{DropNote, EndNote, RetransNote, RunNote},
     },
     decode::{self, Frame, HeaderCheck, Packet, Retrans},
-    render::{Diagnostics, Probe, Progress, Report, Start, Subject},
+    render::{Diagnostics, Probe, Progress, Start, Subject},
 };
 use netdiag_common::NetnsId;
-use std::{
-    borrow::Cow,
-    collections::BTreeSet,
-    time::{Duration, Instant},
-};
+use std::{borrow::Cow, collections::BTreeSet, time::Instant};
 
 /// What the user wants to see of a file; empty ones admit all.
 #[derive(Clone, Debug, Default)]
@@ -465,81 +463,5 @@ fn plain<'a>(
             comments,
         }),
         packet,
-    }
-}
-
-/// What was counted while reading.
-struct Books {
-    captured: u64,
-    untold: u64,
-    missing: u64,
-    span: Option<(i128, i128)>,
-    interrupted: bool,
-    /// What the view was told to expect.
-    about: Option<Subject>,
-}
-
-/// The report, of what was read and of what the ends of the runs said.
-fn settle(tally: Tally, retransmissions: RetransTally, books: Books, ended: Ended) -> Report {
-    // The numbers are a file's: nothing keeps them from being absurd.
-    let [seen, _, filtered, sampled_out, lost] = ended.ledger;
-    let reported = tally.reported + retransmissions.reported;
-    let left_out = tally.filtered + retransmissions.filtered;
-    let again = retransmissions.reported + retransmissions.filtered > 0
-        || books.about == Some(Subject::Retrans);
-    let nothing = reported + left_out == 0 && ended.runs == 0;
-    let ledger = Ledger {
-        seen: seen
-            .saturating_add(books.untold)
-            .saturating_add(books.captured),
-        reported,
-        filtered: filtered
-            .saturating_add(books.missing)
-            .saturating_add(left_out),
-        sampled_out,
-        lost,
-    };
-    let counters = ended.counters();
-    let compared = ended.compared();
-    let duration = match books.span {
-        Some((first, last)) if ended.runs == 0 => u64::try_from(last - first).unwrap_or(0),
-        _ => ended.duration_ns,
-    };
-    let spoken = if compared { counters.as_slice() } else { &[] };
-    let mut findings = tally.findings.finish(spoken);
-    if again {
-        findings.extend(retrans::findings(&retransmissions.flows, spoken, compared));
-        findings.sort_by_key(Finding::rank);
-    }
-    let echoes = ended.echoes(tally.echoes.dropped());
-    let interrupted = ended.interrupted;
-    let remark = ended.remark.clone();
-    let (checks_missed, check_ns) = (ended.checks_missed, ended.check_ns);
-    let (header_checks, namespaces) = ended.into_parts();
-    Report {
-        duration: Duration::from_nanos(duration),
-        interrupted: books.interrupted || interrupted,
-        subject: if books.captured > 0 || nothing {
-            Subject::Packets
-        } else if again {
-            Subject::Retrans
-        } else {
-            Subject::Drops
-        },
-        live: false,
-        ledger,
-        findings,
-        compared,
-        groups: tally.groups,
-        census: tally.census,
-        echoes,
-        checks_missed,
-        check_ns,
-        counters,
-        header_checks,
-        namespaces,
-        flows: retransmissions.flows,
-        remark,
-        ..Report::default()
     }
 }

@@ -106,10 +106,9 @@ pub struct Retrans {
     pub flags: Option<TcpFlags>,
     /// What it acknowledges.
     pub ack: Option<u32>,
-    /// Segments, as `TcpRetransSegs` counts them.
+    /// Segments, as `TcpRetransSegs` counts them: exactly where the hook sees the call begin and end, else as many as
+    /// the buffer holds.
     pub segs: Option<u32>,
-    /// Segments that the buffer holds.
-    pub buffered: Option<u32>,
     /// Segments retransmitted over the life of the connection, this call included.
     pub total: Option<u32>,
     /// What the call returned: 0, or an error number (positive).
@@ -157,6 +156,10 @@ const TIMER_LOSS_PROBE: u8 = 5;
 
 /// `TCP_INFINITE_SSTHRESH` of `net/tcp.h`: there was no loss yet.
 const NO_SSTHRESH: u32 = 0x7fff_ffff;
+
+/// Errors with which `__tcp_retransmit_skb` gives up before it counts a segment: EAGAIN (window), ENOMEM, EBUSY (still
+/// in a queue), EINVAL, EHOSTUNREACH (no route).
+const UNCOUNTED: [u32; 5] = [11, 12, 16, 22, 113];
 
 const SYN: u8 = 0x02;
 const FIN: u8 = 0x01;
@@ -211,6 +214,7 @@ pub fn retrans_record(bytes: &[u8], context: RetransContext) -> Option<Retrans> 
                 .saturating_add(again),
         )
     };
+    let errno = (record_flags & RETRANS_RESULT != 0).then_some(number!(result: i32).unsigned_abs());
     let jiffies = known(number!(rto_jiffies: u32));
     Some(Retrans {
         time_ns: number!(time_ns: u64),
@@ -220,10 +224,16 @@ pub fn retrans_record(bytes: &[u8], context: RetransContext) -> Option<Retrans> 
         len: segment.then(|| end.wrapping_sub(seq).saturating_sub(beside_payload)),
         flags: segment.then_some(TcpFlags(flags)),
         ack: known(number!(ack: u32)).filter(|_| segment && flags & ACK != 0),
-        segs: known(number!(segs: u32)),
-        buffered: known(number!(pcount: u32)),
+        segs: known(number!(segs: u32)).or_else(|| {
+            let uncounted = errno.is_some_and(|errno| UNCOUNTED.contains(&errno));
+            if uncounted {
+                Some(0)
+            } else {
+                known(number_at(bytes, offset_of!(RetransRecord, pcount)))
+            }
+        }),
         total: known(number!(total_retrans: u32)),
-        errno: (record_flags & RETRANS_RESULT != 0).then_some(number!(result: i32).unsigned_abs()),
+        errno,
         rto_us: jiffies.map(|jiffies| u64::from(jiffies) * context.tick_ns / 1000),
         // A smoothed time of zero is none: nothing was measured yet.
         srtt_us: known(number!(srtt_8us: u32))

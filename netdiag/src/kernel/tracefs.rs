@@ -71,7 +71,9 @@ impl TracepointFormat {
             let Some(declaration) = parts.next() else {
                 continue;
             };
-            let Some(name) = declaration.rsplit([' ', '*']).next() else {
+            // An array has its length behind its name: `__u8 saddr[4]`.
+            let declared = declaration.rsplit([' ', '*']).next();
+            let Some(name) = declared.and_then(|name| name.split('[').next()) else {
                 continue;
             };
             // An array says how long it is: `saddr[4]`.
@@ -141,8 +143,8 @@ mod tests {
         \tfield:void * skbaddr;\toffset:8;\tsize:8;\tsigned:0;\n\
         \tfield:void *location;\toffset:16;\tsize:8;\tsigned:0;\n\
         \tfield:unsigned short protocol;\toffset:24;\tsize:2;\tsigned:0;\n\
-        \tfield:__u8 saddr[4];\toffset:32;\tsize:4;\tsigned:0;\n\
-        \tfield:enum skb_drop_reason reason;\toffset:28;\tsize:4;\tsigned:0;\n\n\
+        \tfield:enum skb_drop_reason reason;\toffset:28;\tsize:4;\tsigned:0;\n\
+        \tfield:__u8 saddr[4];\toffset:34;\tsize:4;\tsigned:0;\n\n\
         print fmt: \"skbaddr=%p reason: %s\", REC->skbaddr, __print_symbolic(REC->reason, { 1, \"NOT_SPECIFIED\" }, \
         { 0x2, \"NO_SOCKET\" }), { 9, \"NO\" }\n";
 
@@ -152,7 +154,7 @@ mod tests {
         assert_eq!(format.offset("skbaddr"), Some(8));
         assert_eq!(format.offset("location"), Some(16));
         assert_eq!(format.offset("reason"), Some(28));
-        assert_eq!(format.offset("saddr"), Some(32));
+        assert_eq!(format.offset("saddr"), Some(34));
         assert_eq!(format.offset("rx_sk"), None);
     }
 

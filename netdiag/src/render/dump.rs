@@ -371,5 +371,6 @@ fn end_note(report: &Report) -> EndNote {
         check_ns: report.check_ns,
         namespaces: report.namespaces.clone(),
         remark: report.remark.clone(),
+        evidence_lost: report.evidence_lost,
     }
 }

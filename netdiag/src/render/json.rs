@@ -163,6 +163,8 @@ impl View for JsonView {
                 })
                 .collect(),
             header_check_ns: report.check_ns,
+            remark: report.remark.as_deref(),
+            evidence_lost: Some(report.evidence_lost).filter(|&lost| lost > 0),
             packets: report
                 .census
                 .sorted()
@@ -336,6 +338,10 @@ struct SummaryLine<'a> {
     header_checks: Vec<CheckLine<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     header_check_ns: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    remark: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    evidence_lost: Option<u64>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     packets: Vec<KindLine<'a>>,
 }

@@ -5,7 +5,7 @@ use super::{
     text::{self, cell},
 };
 use crate::{
-    analysis::retrans::{Flow, RetransEvent},
+    analysis::retrans::{Flow, RetransEvent, endpoint},
     decode::{CaState, Retrans, RetransKind, TcpFlags, TcpState, errno_name},
 };
 use comfy_table::{CellAlignment, Table};
@@ -184,23 +184,20 @@ pub(super) fn words(event: &RetransEvent<'_>, brief: bool) -> String {
 
 fn ends(retrans: &Retrans) -> String {
     let socket = &retrans.socket;
-    let end = |address: Option<IpAddr>, port: Option<u16>| {
-        let port = port.map_or_else(|| "?".to_owned(), |port| port.to_string());
-        match address {
-            Some(IpAddr::V6(address)) => format!("[{address}]:{port}"),
-            Some(address) => format!("{address}:{port}"),
-            None => format!("?:{port}"),
-        }
-    };
     format!(
         "{} → {}",
-        end(socket.local, socket.local_port),
-        end(socket.remote, socket.remote_port)
+        endpoint(socket.local, socket.local_port),
+        endpoint(socket.remote, socket.remote_port)
     )
 }
 
-pub(super) fn milliseconds(us: u64) -> String {
-    format!("{}.{} ms", us / 1000, us % 1000 / 100)
+fn milliseconds(us: u64) -> String {
+    format!("{} ms", tenths(us))
+}
+
+/// Milliseconds with one digit.
+fn tenths(us: u64) -> String {
+    format!("{}.{}", us / 1000, us % 1000 / 100)
 }
 
 /// The connections of a run, as many as are asked for.
@@ -222,12 +219,12 @@ pub(super) fn flow_table<'a>(
     let flows: Vec<_> = flows.collect();
     let rates = flows.iter().any(|(_, rate)| rate.is_some());
     let mut header = vec![
-        "CONNECTION",
+        "LOCAL",
+        "REMOTE",
         "RETRANS/SENT",
-        "RATE",
         "KINDS",
-        "RTT",
-        "RTO",
+        "RTT ms",
+        "RTO ms",
         "PROCESS",
     ];
     if rates {
@@ -235,43 +232,33 @@ pub(super) fn flow_table<'a>(
     }
     table.set_header(header);
     for (flow, per_second) in flows {
+        let right = |text: String| cell(text).set_alignment(CellAlignment::Right);
+        let dash = || "-".to_owned();
+        let process = flow.owner.as_ref();
         let mut row = vec![
-            cell(flow.ends()),
-            cell(share(flow)).set_alignment(CellAlignment::Right),
-            cell(
-                flow.rate()
-                    .map_or_else(|| "-".to_owned(), |rate| format!("{:.1}%", rate * 100.0)),
-            )
-            .set_alignment(CellAlignment::Right),
+            cell(flow.key.here()),
+            cell(flow.key.there()),
+            right(share(flow)),
             cell(kinds(flow)),
-            cell(
-                flow.srtt_us
-                    .map_or_else(|| "-".to_owned(), |us| milliseconds(u64::from(us))),
-            )
-            .set_alignment(CellAlignment::Right),
-            cell(flow.rto_us.map_or_else(|| "-".to_owned(), milliseconds))
-                .set_alignment(CellAlignment::Right),
-            cell(
-                flow.owner
-                    .as_ref()
-                    .map_or_else(|| "-".to_owned(), |(pid, comm)| format!("{comm} ({pid})")),
-            ),
+            right(flow.srtt_us.map_or_else(dash, |us| tenths(u64::from(us)))),
+            right(flow.rto_us.map_or_else(dash, tenths)),
+            cell(process.map_or_else(dash, |(pid, comm)| format!("{comm} {pid}"))),
         ];
         if let Some(rate) = per_second {
-            row.insert(
-                0,
-                cell(format!("{rate:.1}")).set_alignment(CellAlignment::Right),
-            );
+            row.insert(0, right(format!("{rate:.1}")));
         }
         table.add_row(row);
     }
     table
 }
 
-/// "3/120": retransmitted in this run, and sent over the connection's life.
+/// "3/120 2.5%": retransmitted in this run, and sent over the connection's life; the rate is that of its life.
 fn share(flow: &Flow) -> String {
+    let rate = flow
+        .rate()
+        .map_or_else(String::new, |rate| format!(" {:.1}%", rate * 100.0));
     match flow.sent {
-        Some(sent) => format!("{}/{sent}", flow.segs),
+        Some(sent) => format!("{}/{sent}{rate}", flow.segs),
         None => format!("{}/?", flow.segs),
     }
 }

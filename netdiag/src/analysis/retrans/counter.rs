@@ -30,10 +30,6 @@ pub struct Reconciled {
 /// `EBUSY`.
 const BUSY: u32 = 16;
 
-/// Errors with which `__tcp_retransmit_skb` gives up before it counts a segment: EAGAIN (window), ENOMEM, EBUSY (still
-/// in a queue), EINVAL, EHOSTUNREACH (no route).
-const UNCOUNTED: [u32; 5] = [11, 12, BUSY, 22, 113];
-
 /// Counters that tell of the same thing in other words: evidence, and nothing that events could explain.
 const CONTEXT: [&str; 20] = [
     "TcpExtTCPTimeouts",
@@ -62,7 +58,7 @@ impl Reconciled {
     /// Takes a retransmission into account.
     pub fn observe(&mut self, retrans: &Retrans) {
         let seen = self.seen.entry(retrans.socket.netns).or_default();
-        let segs = u64::from(segments(retrans));
+        let segs = u64::from(retrans.segs.unwrap_or(1));
         seen.segs += segs;
         if matches!(retrans.kind, Some(RetransKind::Syn | RetransKind::SynAck)) {
             // A counter of calls (`__NET_INC_STATS`).
@@ -100,17 +96,6 @@ impl Reconciled {
     }
 }
 
-/// How many segments the kernel counted.
-fn segments(retrans: &Retrans) -> u32 {
-    if let Some(segs) = retrans.segs {
-        return segs;
-    }
-    match retrans.errno {
-        Some(errno) if UNCOUNTED.contains(&errno) => 0,
-        _ => retrans.buffered.unwrap_or(1),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -118,22 +103,21 @@ mod tests {
 
     #[test]
     fn segments_are_counted_and_not_calls() {
-        let call = |segs, buffered, errno| Retrans {
+        let call = |segs, errno| Retrans {
             kind: Some(RetransKind::Fast),
             segs,
-            buffered,
             errno,
             ..Retrans::default()
         };
         let mut reconciled = Reconciled::default();
-        // The hook knows; it has to guess; a call that sent nothing; one that failed afterwards.
-        reconciled.observe(&call(Some(3), Some(4), Some(0)));
-        reconciled.observe(&call(None, Some(2), Some(0)));
-        reconciled.observe(&call(None, Some(2), Some(BUSY)));
-        reconciled.observe(&call(None, Some(2), Some(1)));
+        // Three at once; nobody knows; a call that sent nothing; one that failed afterwards.
+        reconciled.observe(&call(Some(3), Some(0)));
+        reconciled.observe(&call(None, Some(0)));
+        reconciled.observe(&call(Some(0), Some(BUSY)));
+        reconciled.observe(&call(Some(2), Some(1)));
         reconciled.observe(&Retrans {
             kind: Some(RetransKind::Syn),
-            ..call(Some(1), None, Some(0))
+            ..call(Some(1), Some(0))
         });
         let delta = |name: &str, delta| Delta {
             key: CounterKey {
@@ -158,7 +142,7 @@ mod tests {
             .map(|counter| (counter.key.name.as_str(), counter.explained))
             .collect();
         let expected = [
-            ("TcpRetransSegs", Some(8)),
+            ("TcpRetransSegs", Some(7)),
             ("TcpExtTCPSynRetrans", Some(1)),
             ("TcpExtTCPRetransFail", Some(2)),
             ("TcpExtTCPSpuriousRtxHostQueues", Some(1)),

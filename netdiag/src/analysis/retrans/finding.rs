@@ -2,34 +2,17 @@
 //!
 //! A connection counts for the first rule that claims it, so rules stand in order of how certain their evidence is.
 
+mod rule;
+
+use rule::{LOSS, RULES, Rule};
+
 use super::{Flow, Flows};
 use crate::{
-    analysis::{
-        counter::Correlated,
-        finding::{Finding, Severity},
-    },
-    decode::{RetransKind, TcpState},
+    analysis::{counter::Correlated, finding::Finding},
+    decode::RetransKind,
 };
 use netdiag_common::NetnsId;
 use std::collections::{BTreeMap, BTreeSet};
-
-/// A way in which retransmissions come about.
-struct Rule {
-    id: &'static str,
-    severity: Severity,
-    /// How sure the rule is of this connection; `None` when it is none of its business.
-    claims: fn(&Flow, &Counters<'_>) -> Option<f64>,
-    /// What is wrong, after "5 segments retransmitted by 1 connection to 10.0.0.2:80".
-    fault: &'static str,
-    /// What the figures of the claimed connections say for it.
-    evidence: fn(&[&Flow]) -> Vec<String>,
-    /// Counters that speak for it.
-    counters: &'static [&'static str],
-    /// What to do.
-    remedy: fn(&[&Flow]) -> Vec<String>,
-    /// How it could be wrong.
-    doubt: &'static str,
-}
 
 /// Counters that rose.
 struct Counters<'a>(&'a [Correlated]);
@@ -44,286 +27,6 @@ impl Counters<'_> {
             .sum()
     }
 }
-
-const RULES: [Rule; 9] = [
-    Rule {
-        id: "retransmission-dropped-here",
-        severity: Severity::Error,
-        claims: |flow, _| (flow.dropped > flow.dropped_duplicate).then_some(0.98),
-        fault: "the segments were dropped on this very host",
-        evidence: |flows| places(flows, false),
-        counters: &["TcpExtTCPRetransFail"],
-        remedy: local_remedy,
-        doubt: "drops are matched by addresses, ports and sequence number: address translation between the socket and \
-                the place hides a drop, and never invents one",
-    },
-    Rule {
-        id: "retransmission-failed-here",
-        severity: Severity::Error,
-        claims: |flow, _| {
-            (flow.failed > 0 && !matches!(flow.errno, Some(EBUSY | EAGAIN))).then_some(0.9)
-        },
-        fault: "this host could not send the segments",
-        evidence: |flows| {
-            let errors: BTreeSet<_> = flows.iter().filter_map(|flow| flow.errno).collect();
-            let failed: u64 = flows.iter().map(|flow| flow.failed).sum();
-            let names: Vec<_> = errors.into_iter().map(crate::decode::errno_name).collect();
-            vec![format!("{failed} calls failed with {}", names.join(", "))]
-        },
-        counters: &["TcpExtTCPRetransFail"],
-        remedy: |flows| {
-            let mut remedy = vec![
-                "EPERM is a rule in the output path (nft list ruleset), EHOSTUNREACH and ENETUNREACH a route that is \
-                 gone, ENOBUFS a full queue or no memory"
-                    .to_owned(),
-            ];
-            remedy.extend(first_remote(flows).map(|remote| format!("ip route get {remote}")));
-            remedy
-        },
-        doubt: "where in the output path it failed is not seen",
-    },
-    Rule {
-        id: "zero-window-stall",
-        severity: Severity::Warning,
-        claims: |flow, _| (flow.stalled > 0).then_some(0.9),
-        fault: "the peer has closed its receive window: its application does not read",
-        evidence: |flows| {
-            let stalled: u64 = flows.iter().map(|flow| flow.stalled).sum();
-            vec![format!("the peer's window was 0 in {stalled} of the calls")]
-        },
-        counters: &["TcpExtTCPWinProbe"],
-        remedy: |flows| {
-            let mut remedy = vec![
-                "look at the peer's application: it does not read fast enough, or is stopped"
-                    .to_owned(),
-            ];
-            remedy.extend(first_remote(flows).map(|remote| {
-                format!("ss -tinm dst {remote} (rwnd_limited on this side; Recv-Q of the socket on the other)")
-            }));
-            remedy
-        },
-        doubt: "a window that closes for moments under load is normal",
-    },
-    Rule {
-        id: "spurious-retransmission",
-        severity: Severity::Warning,
-        claims: |flow, counters| {
-            let told = flow.duplicates.is_some_and(|(first, last)| last > first);
-            if flow.dropped_duplicate > 0 || told {
-                return Some(0.95);
-            }
-            // A counter of the whole namespace speaks for a connection only where nothing else does.
-            let dsack = counters.risen("TcpExtTCPDSACKRecv", flow.key.netns);
-            (dsack > 0 && established(flow)).then_some(0.6)
-        },
-        fault: "the peer had the data already: the acknowledgment was late or lost, not the segment",
-        evidence: |flows| {
-            let mut evidence = places(flows, true);
-            let told: u64 = flows
-                .iter()
-                .filter_map(|flow| flow.duplicates)
-                .map(|(first, last)| u64::from(last.saturating_sub(first)))
-                .sum();
-            if told > 0 {
-                evidence.push(format!(
-                    "the peer has reported {told} duplicates (DSACK) meanwhile"
-                ));
-            }
-            evidence
-        },
-        counters: &[
-            "TcpExtTCPDSACKRecv",
-            "TcpExtTCPDSACKOfoRecv",
-            "TcpExtTCPDSACKOldSent",
-            "TcpExtTCPSpuriousRTOs",
-        ],
-        remedy: |_| {
-            vec![
-                "look for loss and delay on the way back: acknowledgments are lost, held back or come late".to_owned(),
-                "reordering does the same: ss -ti shows reordering and reord_seen of a connection".to_owned(),
-                "a retransmission timeout below the real round trip: ip route show (rto_min), net.ipv4.tcp_rto_min_us"
-                    .to_owned(),
-            ]
-        },
-        doubt: "DSACK counters are of the whole namespace: with many connections they may be another's",
-    },
-    Rule {
-        id: "host-queue-delay",
-        severity: Severity::Warning,
-        claims: |flow, counters| {
-            let queued = counters.risen("TcpExtTCPSpuriousRtxHostQueues", flow.key.netns);
-            if flow.errno == Some(EBUSY) {
-                return Some(0.95);
-            }
-            (queued > 0 && established(flow)).then_some(0.5)
-        },
-        fault: "the first transmission still waited in a queue of this host when its time was up",
-        evidence: |_| Vec::new(),
-        counters: &["TcpExtTCPSpuriousRtxHostQueues"],
-        remedy: |flows| {
-            let device = flows.iter().find_map(|flow| flow.ifname.clone());
-            let device = device.unwrap_or_else(|| "DEVICE".to_owned());
-            vec![
-                format!(
-                    "tc -s qdisc show dev {device} (backlog), and what shapes or pauses the device"
-                ),
-                "a queue with fairness (fq, fq_codel) and less buffering".to_owned(),
-            ]
-        },
-        doubt: "",
-    },
-    Rule {
-        id: "peer-unreachable",
-        severity: Severity::Error,
-        claims: |flow, _| flow.only(RetransKind::Syn).then_some(0.8),
-        fault: "SYNs are not answered: they do not arrive, or nothing comes back",
-        evidence: handshake_evidence,
-        counters: &["TcpExtTCPSynRetrans", "TcpExtTCPTimeouts"],
-        remedy: |flows| {
-            let mut remedy = Vec::new();
-            if let Some(remote) = first_remote(flows) {
-                remedy.push(format!("ip route get {remote}; ip neigh show {remote}"));
-            }
-            remedy.push(
-                "on the peer: does the SYN arrive (netdiag drops, tcpdump), is it filtered (nft list ruleset), is the \
-                 accept queue full (ss -ltn, ListenOverflows)"
-                    .to_owned(),
-            );
-            remedy
-        },
-        doubt: "a SYN-ACK that is lost on its way back looks the same from here",
-    },
-    Rule {
-        id: "return-path-lost",
-        severity: Severity::Error,
-        claims: |flow, _| flow.only(RetransKind::SynAck).then_some(0.8),
-        fault: "SYNs arrive and the answers do not get back, or their acknowledgments are lost",
-        evidence: handshake_evidence,
-        counters: &[
-            "TcpExtTCPSynRetrans",
-            "TcpExtListenOverflows",
-            "TcpExtListenDrops",
-        ],
-        remedy: |flows| {
-            let mut remedy = Vec::new();
-            remedy.extend(first_remote(flows).map(|remote| {
-                format!("ip route get {remote}: is it the way that the SYNs come by")
-            }));
-            remedy.push(
-                "a filter on the way back, asymmetric routing with a stateful firewall, a spoofed source (SYN flood), or \
-                 a full accept queue here (ss -ltn)"
-                    .to_owned(),
-            );
-            remedy
-        },
-        doubt: "a client that has given up, or never existed, does not answer either",
-    },
-    Rule {
-        id: "path-mtu-black-hole",
-        severity: Severity::Error,
-        claims: |flow, counters| {
-            let full = flow.shortest? >= flow.mss.filter(|&mss| mss > 0)?;
-            let told = counters.risen("IcmpInDestUnreachs", flow.key.netns)
-                + counters.risen("Icmp6InPktTooBigs", flow.key.netns);
-            let timer = flow.count(RetransKind::Rto) >= 2 && flow.retransmits >= 2;
-            (full && timer && told == 0).then_some(0.7)
-        },
-        fault: "only segments of full size are lost, again and again, and no ICMP says why: a link on the way takes no \
-                packets of this size",
-        evidence: |flows| {
-            let sizes: BTreeSet<_> = flows.iter().filter_map(|flow| flow.mss).collect();
-            let sizes: Vec<_> = sizes.iter().map(ToString::to_string).collect();
-            vec![
-                format!(
-                    "every retransmitted segment is full: {} bytes of payload",
-                    sizes.join(", ")
-                ),
-                "no ICMP \"fragmentation needed\" or \"packet too big\" came in".to_owned(),
-            ]
-        },
-        counters: &["TcpExtTCPMTUPFail", "TcpExtTCPTimeouts"],
-        remedy: |flows| {
-            let mut remedy = Vec::new();
-            remedy.extend(first_remote(flows).map(|remote| {
-                format!(
-                    "tracepath -n {remote}, or ping -M do -s 1472 {remote}: which size still passes"
-                )
-            }));
-            remedy.push(
-                "let ICMP type 3 code 4 and ICMPv6 type 2 through every firewall on the way"
-                    .to_owned(),
-            );
-            remedy.push(
-                "until then: net.ipv4.tcp_mtu_probing=1, or clamp the MSS to the path's MTU"
-                    .to_owned(),
-            );
-            remedy
-        },
-        doubt: "plain loss of a connection that only sends full segments looks the same; sizes that pass tell",
-    },
-    Rule {
-        id: "tail-loss",
-        severity: Severity::Info,
-        claims: |flow, _| flow.only(RetransKind::Tlp).then_some(0.7),
-        fault: "the last segments of a burst, or their acknowledgments, were lost; a probe brought them back",
-        evidence: |_| Vec::new(),
-        counters: &["TcpExtTCPLossProbes", "TcpExtTCPLossProbeRecovery"],
-        remedy: |flows| {
-            first_remote(flows)
-                .map(|remote| {
-                    format!(
-                        "a single one is ordinary; many: look for loss on the way (mtr {remote})"
-                    )
-                })
-                .into_iter()
-                .collect()
-        },
-        doubt: "an acknowledgment that is only late (delayed ACKs of the peer) starts a probe, too",
-    },
-];
-
-/// What is left: segments were lost, and nothing here says where.
-const LOSS: Rule = Rule {
-    id: "packet-loss",
-    severity: Severity::Warning,
-    claims: |_, _| Some(0.6),
-    fault: "segments, or their acknowledgments, are lost on the way; no drop of them was seen on this host",
-    evidence: |flows| {
-        let worst = flows
-            .iter()
-            .filter_map(|flow| Some((flow.rate()?, flow)))
-            .max_by(|a, b| a.0.total_cmp(&b.0));
-        let words = worst.map(|(rate, flow)| {
-            format!(
-                "{:.1} % of what {} has sent was retransmitted",
-                rate * 100.0,
-                flow.ends()
-            )
-        });
-        words.into_iter().collect()
-    },
-    counters: &[
-        "TcpExtTCPTimeouts",
-        "TcpExtTCPFastRetrans",
-        "TcpExtTCPSlowStartRetrans",
-        "TcpExtTCPLossProbes",
-    ],
-    remedy: |flows| {
-        let mut remedy = Vec::new();
-        remedy.extend(first_remote(flows).map(|remote| {
-            format!("mtr {remote}: where on the way, and netdiag drops on the hosts along it")
-        }));
-        remedy.push(
-            "ip -s link, ethtool -S DEVICE: errors and drops of the own NIC never become events"
-                .to_owned(),
-        );
-        remedy
-    },
-    doubt: "the peer's host, a switch or a NIC may have dropped them",
-};
-
-const EBUSY: u32 = 16;
-const EAGAIN: u32 = 11;
 
 /// Concludes from the connections and the counters that rose, worst first. `compared` says whether the counters are of
 /// the same retransmissions.
@@ -428,10 +131,10 @@ fn whose(flows: &[&Flow]) -> String {
     }
     let target = |flow: &Flow| (flow.key.remote, flow.key.remote_port);
     let same = rest.iter().all(|flow| target(flow) == target(first));
-    let ends = first.ends();
-    match ends.split_once(" → ") {
-        Some((_, remote)) if same => format!("by {} connections to {remote}", flows.len()),
-        _ => format!("by {} connections", flows.len()),
+    if same {
+        format!("by {} connections to {}", flows.len(), first.key.there())
+    } else {
+        format!("by {} connections", flows.len())
     }
 }
 
@@ -467,66 +170,6 @@ fn plural(count: u64, word: &str) -> String {
         1 => format!("1 {word}"),
         count => format!("{count} {word}s"),
     }
-}
-
-/// How long it was tried.
-fn handshake_evidence(flows: &[&Flow]) -> Vec<String> {
-    let longest = flows.iter().map(|flow| flow.calls).max().unwrap_or(0);
-    vec![format!(
-        "sent up to {} more without an answer",
-        plural(longest, "time")
-    )]
-}
-
-/// Whether data flows, or has.
-fn established(flow: &Flow) -> bool {
-    !matches!(
-        flow.state,
-        Some(TcpState::SynSent | TcpState::SynRecv | TcpState::NewSynRecv)
-    )
-}
-
-fn first_remote(flows: &[&Flow]) -> Option<String> {
-    flows
-        .iter()
-        .find_map(|flow| flow.key.remote)
-        .map(|remote| remote.to_string())
-}
-
-/// Where segments were dropped: as duplicates by their receiver, or for another reason.
-fn places(flows: &[&Flow], duplicates: bool) -> Vec<String> {
-    let mut places: BTreeMap<_, u64> = BTreeMap::new();
-    for (place, count) in flows.iter().flat_map(|flow| &flow.drops) {
-        if place.is_duplicate() == duplicates {
-            *places.entry(place.words()).or_default() += count;
-        }
-    }
-    let calls: u64 = flows.iter().map(|flow| flow.calls).sum();
-    places
-        .into_iter()
-        .map(|(place, count)| {
-            format!("{count} of {calls} retransmitted segments were seen dropped: {place}")
-        })
-        .collect()
-}
-
-fn local_remedy(flows: &[&Flow]) -> Vec<String> {
-    let mut remedy = BTreeSet::new();
-    for place in flows.iter().flat_map(|flow| flow.drops.keys()) {
-        let reason = place.reason.as_deref().unwrap_or_default();
-        let is_at = |name: &str| place.location.contains(name);
-        let device = place.ifname.as_deref().unwrap_or("DEVICE");
-        remedy.insert(if reason == "NETFILTER_DROP" || is_at("nf_hook_slow") || is_at("nft_do_chain") {
-            "a netfilter rule drops them: nft list ruleset in that namespace, and its counters".to_owned()
-        } else if reason.starts_with("QDISC") || is_at("dev_queue_xmit") || is_at("kfree_skb_list") {
-            format!("the queue of {device} drops them: tc -s qdisc show dev {device}")
-        } else if reason.starts_with("TC_") {
-            format!("a tc program or action drops them: tc filter show dev {device} ingress; ... egress")
-        } else {
-            "netdiag drops --each, with --host of the peer, shows each of these packets".to_owned()
-        });
-    }
-    remedy.into_iter().collect()
 }
 
 #[cfg(test)]

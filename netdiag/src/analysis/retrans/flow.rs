@@ -79,7 +79,7 @@ impl Flow {
     fn observe(&mut self, event: &RetransEvent<'_>) {
         let retrans = event.retrans;
         self.calls += 1;
-        self.segs += u64::from(retrans.segs.or(retrans.buffered).unwrap_or(1));
+        self.segs += u64::from(retrans.segs.unwrap_or(1));
         if let Some(kind) = retrans.kind
             && let Some(count) = index(kind).and_then(|index| self.kinds.get_mut(index))
         {
@@ -141,20 +141,29 @@ impl Flow {
 
     /// "10.0.0.1:4711 → 10.0.0.2:80"
     pub fn ends(&self) -> String {
-        let end = |address: Option<IpAddr>, port: Option<u16>| {
-            let port = port.map_or_else(|| "?".to_owned(), |port| port.to_string());
-            match address {
-                Some(IpAddr::V6(address)) => format!("[{address}]:{port}"),
-                Some(address) => format!("{address}:{port}"),
-                None => format!("?:{port}"),
-            }
-        };
-        let key = &self.key;
-        format!(
-            "{} → {}",
-            end(key.local, key.local_port),
-            end(key.remote, key.remote_port)
-        )
+        format!("{} → {}", self.key.here(), self.key.there())
+    }
+}
+
+impl FlowKey {
+    /// "10.0.0.1:4711", the own end.
+    pub fn here(&self) -> String {
+        endpoint(self.local, self.local_port)
+    }
+
+    /// "10.0.0.2:80", the other end.
+    pub fn there(&self) -> String {
+        endpoint(self.remote, self.remote_port)
+    }
+}
+
+/// An address and a port, as URLs write them; "?" for what is not known.
+pub fn endpoint(address: Option<IpAddr>, port: Option<u16>) -> String {
+    let port = port.map_or_else(|| "?".to_owned(), |port| port.to_string());
+    match address {
+        Some(IpAddr::V6(address)) => format!("[{address}]:{port}"),
+        Some(address) => format!("{address}:{port}"),
+        None => format!("?:{port}"),
     }
 }
 

@@ -10,7 +10,7 @@ pub use counter::Reconciled;
 pub use dropped::{LocalDrop, LocalDrops};
 pub use event::{RetransEvent, RetransFilter};
 pub use finding::findings;
-pub use flow::{Flow, FlowKey, Flows};
+pub use flow::{Flow, FlowKey, Flows, endpoint};
 
 /// What a run comes to: every retransmission passes here once, live and offline alike.
 #[derive(Debug, Default)]

@@ -29,6 +29,8 @@ pub struct EndNote {
     pub namespaces: Vec<(NetnsId, String)>,
     /// What is to be said about the counters.
     pub remark: Option<String>,
+    /// Drops that might have said something of a connection, and were lost.
+    pub evidence_lost: u64,
 }
 
 /// A counter that rose.
@@ -103,6 +105,9 @@ impl EndNote {
         if let Some(remark) = &self.remark {
             comments.push(format!("Remark: {}", escape(remark)));
         }
+        if self.evidence_lost > 0 {
+            comments.push(format!("Evidence-Lost: {}", self.evidence_lost));
+        }
         // These may be many, and where they are too many for a block, the last ones go.
         for counter in &self.counters {
             let mut text = format!("Counter: {}", escape_word(&counter.name));
@@ -148,6 +153,7 @@ impl EndNote {
                     counts: numbers(value, &CHECK)?,
                 }),
                 "Remark" => end.remark = Some(unescape(value).into_owned()),
+                "Evidence-Lost" => end.evidence_lost = value.parse().ok()?,
                 "Header-Checks-Missed" => end.checks_missed = value.parse().ok()?,
                 "Header-Check-Price" => end.check_ns = Some(nanoseconds(value)?),
                 "Namespace-Name" if end.namespaces.len() < MOST => {
@@ -243,6 +249,7 @@ mod tests {
             check_ns: Some(44),
             namespaces: vec![(NetnsId(7), "pid 12 (a b)".to_owned())],
             remark: Some("three of them".to_owned()),
+            evidence_lost: 12,
         };
         let comments: Vec<_> = end.comments().into_iter().map(Cow::Owned).collect();
         assert_eq!(EndNote::parse(&comments), Some(end));

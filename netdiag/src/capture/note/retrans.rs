@@ -146,13 +146,12 @@ impl<'a> RetransNote<'a> {
 }
 
 /// The numbers of 32 bits, by their words.
-fn numbers(retrans: &Retrans) -> [(&'static str, Option<u32>); 16] {
+fn numbers(retrans: &Retrans) -> [(&'static str, Option<u32>); 15] {
     [
         ("seq", retrans.seq),
         ("len", retrans.len),
         ("ack", retrans.ack),
         ("segs", retrans.segs),
-        ("buffered", retrans.buffered),
         ("total", retrans.total),
         ("srtt_us", retrans.srtt_us),
         ("cwnd", retrans.cwnd),
@@ -178,7 +177,6 @@ fn read_rest(text: &str, retrans: &mut Retrans) -> Option<()> {
         flags: number(text, "flags").map(TcpFlags),
         ack: number(text, "ack"),
         segs: number(text, "segs"),
-        buffered: number(text, "buffered"),
         total: number(text, "total"),
         rto_us: number(text, "rto_us"),
         srtt_us: number(text, "srtt_us"),
@@ -258,7 +256,6 @@ mod tests {
             flags: Some(TcpFlags(0x18)),
             ack: Some(3),
             segs: Some(4),
-            buffered: Some(5),
             total: Some(6),
             errno: Some(1),
             rto_us: Some(204_000),

@@ -1,10 +1,10 @@
-use super::*;
+use super::{rule::EBUSY, *};
 use crate::{
     analysis::{
         counter::CounterKey,
         retrans::{LocalDrop, RetransEvent},
     },
-    decode::{Retrans, Socket},
+    decode::{Retrans, Socket, TcpState},
 };
 
 fn retrans(kind: RetransKind) -> Retrans {
