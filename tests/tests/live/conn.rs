@@ -686,37 +686,49 @@ fn conn_many_short_ones_are_all_told() {
     isolated(|| {
         let pair = Pair::with_gso();
         let _ports = pair.set(Side::Client, "ipv4/ip_local_port_range", "10000 65000");
-        let live = start(&["--require-complete"]);
+        let live = start(&[]);
         let pid = live.pid();
         let outcome = scenario::many_short(&pair, MANY);
         let resident = resident_kib(pid);
         let run = live.stop();
-        assert_clean(&run);
-        for (side, event, wanted) in [
-            (Side::Client, "connect", MANY),
-            (Side::Client, "established", MANY),
-            (Side::Client, "closed", MANY),
-            (Side::Server, "established", MANY),
-            (Side::Server, "accept", MANY),
-            (Side::Server, "closed", MANY),
+        assert_eq!((run.code, run.stderr.as_str()), (Some(0), ""));
+        // A kernel that lets a program be preempted skips it where another task comes by on the same processor, and says
+        // so: those are lost, and never more than a few.
+        let lost = run.ledger("lost");
+        assert!(lost <= MANY as u64 / 1000, "{:#}", run.summary);
+        let mut told = 0;
+        for (side, event) in [
+            (Side::Client, "connect"),
+            (Side::Client, "established"),
+            (Side::Client, "closed"),
+            (Side::Server, "established"),
+            (Side::Server, "accept"),
+            (Side::Server, "closed"),
         ] {
-            let told = count(&run, &pair, side, |line| line["event"] == event);
-            assert_eq!(told, wanted as u64, "{event} at {side:?}");
+            let count = count(&run, &pair, side, |line| line["event"] == event);
+            let known = MANY as u64 - lost..=MANY as u64;
+            assert!(
+                known.contains(&count),
+                "{count} {event} at {side:?}, {lost} lost"
+            );
+            told += count;
         }
-        let bytes = |side| {
-            let closed = run
-                .drops
-                .iter()
-                .filter(|line| line["event"] == "closed" && line["netns"] == pair.netns(side).0);
-            closed
-                .map(|line| line["bytes_sent"].as_u64().unwrap_or(0))
-                .sum::<u64>()
-        };
-        assert_eq!(
-            (bytes(Side::Client), bytes(Side::Server)),
-            (10 * MANY as u64, 10 * MANY as u64)
-        );
-        assert_reconciled(&run, &pair, &[&outcome]);
+        assert!(told + lost >= 6 * MANY as u64, "{told} and {lost} lost");
+        if lost == 0 {
+            let bytes = |side| {
+                let here = pair.netns(side).0;
+                let closed = run
+                    .drops
+                    .iter()
+                    .filter(|line| line["event"] == "closed" && line["netns"] == here);
+                closed
+                    .map(|line| line["bytes_sent"].as_u64().unwrap_or(0))
+                    .sum::<u64>()
+            };
+            let all = 10 * MANY as u64;
+            assert_eq!((bytes(Side::Client), bytes(Side::Server)), (all, all));
+            assert_reconciled(&run, &pair, &[&outcome]);
+        }
         assert!(resident < 160 * 1024, "{resident} KiB");
     });
 }
