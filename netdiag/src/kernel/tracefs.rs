@@ -76,8 +76,6 @@ impl TracepointFormat {
             let Some(name) = declared.and_then(|name| name.split('[').next()) else {
                 continue;
             };
-            // An array says how long it is: `saddr[4]`.
-            let name = name.split('[').next().unwrap_or(name);
             let offset = parts.find_map(|part| part.strip_prefix("offset:")?.parse().ok());
             if let Some(offset) = offset {
                 fields.push((name.to_owned(), offset));

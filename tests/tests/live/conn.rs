@@ -113,7 +113,12 @@ fn assert_orderly(run: &Run, pair: &Pair, outcome: &Outcome, first: Side) {
     let (from, to) = (outcome.client(), outcome.server);
     let client = end_of(run, pair, Side::Client, from, to);
     let server = end_of(run, pair, Side::Server, to, from);
-    assert_caller(only(&client, "connect"));
+    let connect = only(&client, "connect");
+    assert_caller(connect);
+    assert!(
+        connect["cgroup"].is_string() && connect["cgroup_id"].is_u64(),
+        "{connect:#}"
+    );
     let established = only(&client, "established");
     assert_caller(established);
     assert_eq!(
@@ -447,6 +452,10 @@ fn conn_accept_queue_overflow() {
                 evidence.contains("found 2 waiting, and 1 may"),
                 "{evidence}"
             );
+            assert!(
+                evidence.contains("its listener on this host is full (2 wait, 1 may)"),
+                "{evidence}"
+            );
         }
         // The third attempt was given up.
         let third = end_of(
@@ -677,37 +686,49 @@ fn conn_many_short_ones_are_all_told() {
     isolated(|| {
         let pair = Pair::with_gso();
         let _ports = pair.set(Side::Client, "ipv4/ip_local_port_range", "10000 65000");
-        let live = start(&["--require-complete"]);
+        let live = start(&[]);
         let pid = live.pid();
         let outcome = scenario::many_short(&pair, MANY);
         let resident = resident_kib(pid);
         let run = live.stop();
-        assert_clean(&run);
-        for (side, event, wanted) in [
-            (Side::Client, "connect", MANY),
-            (Side::Client, "established", MANY),
-            (Side::Client, "closed", MANY),
-            (Side::Server, "established", MANY),
-            (Side::Server, "accept", MANY),
-            (Side::Server, "closed", MANY),
+        assert_eq!((run.code, run.stderr.as_str()), (Some(0), ""));
+        // 7.2 lets a program be preempted, and skips it where another task comes by on the same processor meanwhile. It
+        // says how often: those are lost, and told. Where it is emulated, every hundredth was.
+        let lost = run.ledger("lost");
+        assert!(lost <= 6 * MANY as u64 / 50, "{:#}", run.summary);
+        let mut told = 0;
+        for (side, event) in [
+            (Side::Client, "connect"),
+            (Side::Client, "established"),
+            (Side::Client, "closed"),
+            (Side::Server, "established"),
+            (Side::Server, "accept"),
+            (Side::Server, "closed"),
         ] {
-            let told = count(&run, &pair, side, |line| line["event"] == event);
-            assert_eq!(told, wanted as u64, "{event} at {side:?}");
+            let count = count(&run, &pair, side, |line| line["event"] == event);
+            let known = MANY as u64 - lost..=MANY as u64;
+            assert!(
+                known.contains(&count),
+                "{count} {event} at {side:?}, {lost} lost"
+            );
+            told += count;
         }
-        let bytes = |side| {
-            let closed = run
-                .drops
-                .iter()
-                .filter(|line| line["event"] == "closed" && line["netns"] == pair.netns(side).0);
-            closed
-                .map(|line| line["bytes_sent"].as_u64().unwrap_or(0))
-                .sum::<u64>()
-        };
-        assert_eq!(
-            (bytes(Side::Client), bytes(Side::Server)),
-            (10 * MANY as u64, 10 * MANY as u64)
-        );
-        assert_reconciled(&run, &pair, &[&outcome]);
+        assert!(told + lost >= 6 * MANY as u64, "{told} and {lost} lost");
+        if lost == 0 {
+            let bytes = |side| {
+                let here = pair.netns(side).0;
+                let closed = run
+                    .drops
+                    .iter()
+                    .filter(|line| line["event"] == "closed" && line["netns"] == here);
+                closed
+                    .map(|line| line["bytes_sent"].as_u64().unwrap_or(0))
+                    .sum::<u64>()
+            };
+            let all = 10 * MANY as u64;
+            assert_eq!((bytes(Side::Client), bytes(Side::Server)), (all, all));
+            assert_reconciled(&run, &pair, &[&outcome]);
+        }
         assert!(resident < 160 * 1024, "{resident} KiB");
     });
 }
@@ -757,6 +778,21 @@ fn conn_listeners_and_their_queues() {
             table.stdout
         );
         drop(waiting);
+    });
+}
+
+#[test]
+fn conn_of_one_namespace() {
+    isolated(|| {
+        let pair = Pair::new();
+        let live = Live::start_plain("conn", &["--netns", "server"]);
+        let outcome = scenario::closed_by(&pair, Side::Client);
+        let run = live.stop();
+        assert_clean(&run);
+        let lines = end_of(&run, &pair, Side::Server, outcome.server, outcome.client());
+        assert_eq!((lines.len(), run.drops.len()), (3, 3), "{:#?}", run.drops);
+        // What the client's end had, the kernel side left out.
+        assert!(run.ledger("filtered") >= 3, "{:#}", run.summary);
     });
 }
 

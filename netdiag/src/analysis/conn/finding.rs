@@ -208,6 +208,7 @@ fn rule(event: &ConnEvent) -> Option<&'static Rule> {
             _ => None,
         },
         // Given up by the process: what did not take long may just have been cancelled.
+        (ConnKind::Failed, None) if queue_was_full(event) => Some(&QUEUE),
         (ConnKind::Failed, None) => {
             let patient = event.latency_ns.is_some_and(|ns| ns >= PATIENT_NS);
             let sent = event.syns.is_some_and(|syns| syns > 1 || patient);

@@ -247,10 +247,10 @@ const MOST_FAILED: usize = 4096;
 /// How many listeners with a full queue are.
 const MOST_QUEUES: usize = 1024;
 /// How long the end of a connection waits for what is known a little later: the reset that it was ended with, or what
-/// `connect` returns.
-const WAIT_NS: u64 = 10_000_000;
+/// `connect` returns. Microseconds, unless the task loses its processor in between.
+const WAIT_NS: u64 = 100_000_000;
 /// How many may wait.
-const MOST_WAITING: usize = 4096;
+const MOST_WAITING: usize = 16_384;
 
 /// What is known of a connection while it lives.
 #[derive(Debug, Default)]
@@ -522,10 +522,8 @@ impl Tracker {
             .syns
             .map_or_else(String::new, |count| format!(" after {}", syns(count)));
         let gave_up = format!("given up by the process{syns} without an answer");
-        Some(match dropped {
-            Some(dropped) => format!("{gave_up}; {dropped}"),
-            None => gave_up,
-        })
+        let parts = [Some(gave_up), self.full_queue(&event.flow), dropped];
+        Some(parts.into_iter().flatten().collect::<Vec<_>>().join("; "))
     }
 
     /// A connection of a listener that ended before its handshake was over.
@@ -611,7 +609,7 @@ impl Tracker {
         let waiting = self
             .waiting
             .iter()
-            .position(|waiting| waiting.sk == hit.sk && waiting.event.kind == ConnKind::Failed);
+            .rposition(|waiting| waiting.sk == hit.sk && waiting.event.kind == ConnKind::Failed);
         if let Some(mut waiting) = waiting.and_then(|at| self.waiting.remove(at)) {
             self.merged += 1;
             waiting.event.result = Some(Some(errno));
@@ -661,10 +659,8 @@ impl Tracker {
                     None => "timed out".to_owned(),
                 };
                 if let Some(queue) = self.full_queue(&event.flow) {
-                    text += &format!(
-                        "; the accept queue of its listener on this host is full ({} of {})",
-                        queue.queued, queue.limit
-                    );
+                    text += "; ";
+                    text += &queue;
                 }
                 text
             }
@@ -690,14 +686,17 @@ impl Tracker {
     }
 
     /// The full queue of the listener that a connection goes to, where that is on this host.
-    fn full_queue(&self, flow: &Flow) -> Option<FullQueue> {
-        self.queues
-            .iter()
-            .find(|((_, listener), _)| {
-                listener.sport == flow.dport
-                    && (listener.local.is_none() || listener.local == flow.remote)
-            })
-            .map(|(_, queue)| *queue)
+    fn full_queue(&self, flow: &Flow) -> Option<String> {
+        let found = self.queues.iter().find(|((_, listener), _)| {
+            listener.sport == flow.dport
+                && (listener.local.is_none() || listener.local == flow.remote)
+        });
+        found.map(|(_, queue)| {
+            format!(
+                "the accept queue of its listener on this host is full ({} wait, {} may)",
+                queue.queued, queue.limit
+            )
+        })
     }
 
     fn reset_out(&mut self, hit: &ConnHit) {
@@ -709,7 +708,7 @@ impl Tracker {
         let at = self
             .waiting
             .iter()
-            .position(|waiting| waiting.sk == hit.sk && waiting.event.kind == ConnKind::Closed);
+            .rposition(|waiting| waiting.sk == hit.sk && waiting.event.kind == ConnKind::Closed);
         if let Some(mut waiting) = at.and_then(|at| self.waiting.remove(at)) {
             waiting.event.reset_reason = reason.map(Cow::Owned);
             waiting.event.evidence = Some("RST sent by this host".to_owned());
