@@ -2,7 +2,10 @@
 
 use aya_ebpf::helpers::generated::bpf_probe_read_kernel;
 use core::{arch::asm, mem::MaybeUninit};
-use netdiag_common::field::ABSENT;
+use netdiag_common::{
+    field::ABSENT,
+    record::{UNKNOWN, UNKNOWN_BYTE},
+};
 
 /// How a program may follow the pointers that its hook hands it.
 pub trait Memory {
@@ -73,4 +76,24 @@ pub fn non_null(pointer: *const u8) -> Option<*const u8> {
 #[inline(always)]
 pub fn is_kernel_address(pointer: *const u8) -> bool {
     (pointer as i64) < 0
+}
+
+/// A number of a struct, or [`UNKNOWN`] where this kernel has it not.
+#[inline(always)]
+pub unsafe fn number(base: *const u8, offset: u32) -> u32 {
+    if offset == ABSENT {
+        return UNKNOWN;
+    }
+    // SAFETY: `Probed` reads any address.
+    unsafe { Probed::read(base, offset) }
+}
+
+/// A byte of a struct, or [`UNKNOWN_BYTE`] where this kernel has it not.
+#[inline(always)]
+pub unsafe fn byte(base: *const u8, offset: u32) -> u8 {
+    if offset == ABSENT {
+        return UNKNOWN_BYTE;
+    }
+    // SAFETY: `Probed` reads any address.
+    unsafe { Probed::read(base, offset) }
 }

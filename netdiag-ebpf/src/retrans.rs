@@ -8,7 +8,7 @@ use crate::{
     calls::{self, Call},
     count::Counter,
     field::*,
-    memory::{Memory, Probed, is_kernel_address, pointer},
+    memory::{Memory, Probed, byte, is_kernel_address, number, pointer},
     register::{first_argument, return_value, second_argument},
     ring, socket,
 };
@@ -377,26 +377,6 @@ unsafe fn state(sk: *const u8, record: &mut RetransRecord) {
         record.retransmits = byte(sk, ICSK_RETRANSMITS.load());
         record.pending = byte(sk, ICSK_PENDING.load());
     }
-}
-
-/// A number of a struct, or [`UNKNOWN`] where this kernel has it not.
-#[inline(always)]
-unsafe fn number(base: *const u8, offset: u32) -> u32 {
-    if offset == ABSENT {
-        return UNKNOWN;
-    }
-    // SAFETY: `Probed` reads any address.
-    unsafe { Probed::read(base, offset) }
-}
-
-/// A byte of a struct, or [`UNKNOWN_BYTE`] where this kernel has it not.
-#[inline(always)]
-unsafe fn byte(base: *const u8, offset: u32) -> u8 {
-    if offset == ABSENT {
-        return UNKNOWN_BYTE;
-    }
-    // SAFETY: `Probed` reads any address.
-    unsafe { Probed::read(base, offset) }
 }
 
 #[inline(always)]

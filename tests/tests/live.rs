@@ -15,6 +15,12 @@ mod borrowed;
 mod complaint;
 #[path = "live/conn.rs"]
 mod conn;
+#[path = "live/conn_edge.rs"]
+mod conn_edge;
+#[path = "live/conn_interface.rs"]
+mod conn_interface;
+#[path = "live/conn_number.rs"]
+mod conn_number;
 #[path = "live/dump.rs"]
 mod dump;
 #[path = "live/filter.rs"]

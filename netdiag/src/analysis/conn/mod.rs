@@ -5,6 +5,8 @@
 
 pub mod counter;
 pub mod errno;
+mod event;
+mod evidence;
 pub mod finding;
 mod syn;
 #[cfg(test)]
@@ -16,218 +18,12 @@ use netdiag_common::NetnsId;
 use std::{
     borrow::Cow,
     collections::{HashMap, HashSet, VecDeque},
-    fmt,
 };
 
+pub use event::{ClosedBy, ConnEvent, ConnKind, Existing, Side, state};
 pub use syn::{DroppedSyn, Syns};
 
-/// What became of a connection.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum ConnKind {
-    /// It was open when the run began.
-    Existing,
-    /// A process asked for it.
-    Connect,
-    /// Its handshake is over.
-    Established,
-    /// A process accepted it.
-    Accept,
-    /// It did not come about.
-    Failed,
-    /// It ended.
-    Closed,
-}
-
-impl ConnKind {
-    /// Every kind, in the order of a connection's life.
-    pub const ALL: [Self; 6] = [
-        Self::Existing,
-        Self::Connect,
-        Self::Established,
-        Self::Accept,
-        Self::Failed,
-        Self::Closed,
-    ];
-
-    /// The name that the JSON uses.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Existing => "existing",
-            Self::Connect => "connect",
-            Self::Established => "established",
-            Self::Accept => "accept",
-            Self::Failed => "failed",
-            Self::Closed => "closed",
-        }
-    }
-}
-
-/// Which end of a connection this is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Side {
-    /// It called `connect`.
-    Active,
-    /// It listened.
-    Passive,
-}
-
-impl Side {
-    /// The name that the JSON uses.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Active => "active",
-            Self::Passive => "passive",
-        }
-    }
-}
-
-/// Who ended a connection first.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ClosedBy {
-    /// This end.
-    Local,
-    /// The other one.
-    Remote,
-}
-
-impl ClosedBy {
-    /// The name that the JSON uses.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Local => "local",
-            Self::Remote => "remote",
-        }
-    }
-}
-
-/// An event of a connection. What is not known is `None`.
-#[derive(Clone, Debug, PartialEq)]
-pub struct ConnEvent {
-    /// Nanoseconds of `CLOCK_MONOTONIC`.
-    pub time_ns: u64,
-    /// Tells the connections of a run apart; `None` for one of which nothing was seen before.
-    pub id: Option<u64>,
-    /// What became of it.
-    pub kind: ConnKind,
-    /// Which end this is.
-    pub side: Option<Side>,
-    /// Addresses and ports.
-    pub flow: Flow,
-    /// Whether it goes over a socket of IPv6 with mapped addresses.
-    pub mapped: bool,
-    /// Who called `connect` or `accept`; of an existing one, who holds the socket.
-    pub caller: Option<Caller>,
-    /// The socket's owner, where nobody called.
-    pub uid: Option<u32>,
-    /// The namespace.
-    pub netns: Option<NetnsId>,
-    /// The socket's cgroup.
-    pub cgroup_id: Option<u64>,
-    /// The device that its route leads to.
-    pub ifname: Option<String>,
-    /// How it ended, or the attempt: `None` where that is not known, `Some(None)` well.
-    pub result: Option<Option<Errno>>,
-    /// Of a handshake, or of the wait in the accept queue.
-    pub latency_ns: Option<u64>,
-    /// From the handshake's end to its own.
-    pub duration_ns: Option<u64>,
-    /// Payload sent, each byte once.
-    pub bytes_sent: Option<u64>,
-    /// Payload received.
-    pub bytes_received: Option<u64>,
-    /// Segments sent again.
-    pub retrans: Option<u32>,
-    /// SYNs sent, of an attempt.
-    pub syns: Option<u32>,
-    /// Smoothed round-trip time.
-    pub srtt_us: Option<u32>,
-    /// Who ended it first.
-    pub closed_by: Option<ClosedBy>,
-    /// Why this host reset it (`enum sk_rst_reason`).
-    pub reset_reason: Option<Cow<'static, str>>,
-    /// The state of an existing connection.
-    pub state: Option<&'static str>,
-    /// What speaks for the result, in words.
-    pub evidence: Option<String>,
-    /// The finding that it belongs to.
-    pub finding: Option<&'static str>,
-    /// The state before the end, for what the kernel counts.
-    pub old_state: u8,
-    /// How long its handshake took, of a connection that has ended.
-    pub handshake_ns: Option<u64>,
-}
-
-impl fmt::Display for ConnEvent {
-    /// `10.0.0.1:4711 → 10.0.0.2:80 ECONNREFUSED (curl[42])`
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.flow.fmt(f)?;
-        if let Some(Some(errno)) = self.result {
-            write!(f, " {}", errno.name())?;
-        }
-        match &self.caller {
-            Some(caller) => write!(f, " ({}[{}])", caller.comm, caller.pid),
-            None => Ok(()),
-        }
-    }
-}
-
-/// A connection that was open when the run began.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Existing {
-    /// Addresses and ports.
-    pub flow: Flow,
-    /// The namespace.
-    pub netns: Option<NetnsId>,
-    /// The state (`TCP_*` of `net/tcp_states.h`).
-    pub state: u8,
-    /// Whether the socket is one of IPv6 with mapped addresses.
-    pub mapped: bool,
-    /// Who holds it.
-    pub caller: Option<Caller>,
-    /// The socket's owner.
-    pub uid: Option<u32>,
-}
-
-/// `TCP_*` of `net/tcp_states.h`.
-pub mod state {
-    /// The handshake is over.
-    pub const ESTABLISHED: u8 = 1;
-    /// A SYN was sent.
-    pub const SYN_SENT: u8 = 2;
-    /// A SYN came.
-    pub const SYN_RECV: u8 = 3;
-    /// This end has closed.
-    pub const FIN_WAIT1: u8 = 4;
-    /// The other has acknowledged that.
-    pub const FIN_WAIT2: u8 = 5;
-    /// Closed.
-    pub const CLOSE: u8 = 7;
-    /// The other end has closed.
-    pub const CLOSE_WAIT: u8 = 8;
-    /// And then this one.
-    pub const LAST_ACK: u8 = 9;
-    /// It waits for connections.
-    pub const LISTEN: u8 = 10;
-    /// Both have closed at once.
-    pub const CLOSING: u8 = 11;
-
-    /// Its name, as `ss` and the kernel have it.
-    pub fn name(state: u8) -> Option<&'static str> {
-        Some(match state {
-            ESTABLISHED => "ESTABLISHED",
-            SYN_SENT => "SYN_SENT",
-            SYN_RECV => "SYN_RECV",
-            FIN_WAIT1 => "FIN_WAIT1",
-            FIN_WAIT2 => "FIN_WAIT2",
-            CLOSE => "CLOSE",
-            CLOSE_WAIT => "CLOSE_WAIT",
-            LAST_ACK => "LAST_ACK",
-            LISTEN => "LISTEN",
-            CLOSING => "CLOSING",
-            _ => return None,
-        })
-    }
-}
+use event::{event, existing_event};
 
 /// What the running kernel calls things.
 #[derive(Clone, Debug, Default)]
@@ -515,17 +311,6 @@ impl Tracker {
         }
     }
 
-    /// Nobody can say more than that the attempt was given up.
-    fn gave_up(&self, event: &ConnEvent) -> Option<String> {
-        let dropped = self.syns.evidence(&event.flow);
-        let syns = event
-            .syns
-            .map_or_else(String::new, |count| format!(" after {}", syns(count)));
-        let gave_up = format!("given up by the process{syns} without an answer");
-        let parts = [Some(gave_up), self.full_queue(&event.flow), dropped];
-        Some(parts.into_iter().flatten().collect::<Vec<_>>().join("; "))
-    }
-
     /// A connection of a listener that ended before its handshake was over.
     fn unanswered(&mut self, hit: ConnHit) {
         let conn = self.conns.remove(&hit.sk).unwrap_or_default();
@@ -636,67 +421,6 @@ impl Tracker {
         event.result = Some(Some(errno));
         event.evidence = self.evidence(&event, errno, false, None);
         self.events.push_back(event);
-    }
-
-    /// What speaks for a failure.
-    fn evidence(
-        &self,
-        event: &ConnEvent,
-        errno: Errno,
-        reset_in: bool,
-        soft_error: Option<u32>,
-    ) -> Option<String> {
-        let dropped = self.syns.evidence(&event.flow);
-        let sent = event.kind == ConnKind::Failed && event.syns.is_some();
-        let text = match errno {
-            Errno::REFUSED if reset_in => "RST received".to_owned(),
-            Errno::REFUSED if self.names.sees_resets => {
-                "ICMP port or protocol unreachable received".to_owned()
-            }
-            Errno::TIMED_OUT => {
-                let mut text = match event.syns {
-                    Some(count) => format!("timed out after {}", syns(count)),
-                    None => "timed out".to_owned(),
-                };
-                if let Some(queue) = self.full_queue(&event.flow) {
-                    text += "; ";
-                    text += &queue;
-                }
-                text
-            }
-            Errno::HOST_UNREACHABLE | Errno::NET_UNREACHABLE if sent => {
-                "ICMP unreachable received, or no answer to ARP".to_owned()
-            }
-            Errno::HOST_UNREACHABLE | Errno::NET_UNREACHABLE => "no route".to_owned(),
-            Errno::NO_ADDRESS => "no free local port, or no such local address".to_owned(),
-            Errno::NOT_PERMITTED | Errno::NO_ACCESS if !sent => {
-                "refused on this host before a packet was sent: cgroup program, security module or route".to_owned()
-            }
-            _ => String::new(),
-        };
-        let soft = soft_error
-            .filter(|&error| i32::try_from(error) != Ok(errno.0))
-            .and_then(|error| i32::try_from(error).ok())
-            .map(|error| format!("{} on the way", Errno(error).name()));
-        let parts: Vec<_> = [Some(text).filter(|text| !text.is_empty()), soft, dropped]
-            .into_iter()
-            .flatten()
-            .collect();
-        (!parts.is_empty()).then(|| parts.join("; "))
-    }
-
-    /// The full queue of the listener that a connection goes to, where that is on this host.
-    fn full_queue(&self, flow: &Flow) -> Option<String> {
-        let found = self.queues.iter().find(|((_, listener), _)| {
-            listener.sport == flow.dport
-                && (listener.local.is_none() || listener.local == flow.remote)
-        });
-        found.map(|(_, queue)| {
-            format!(
-                "the accept queue of its listener on this host is full ({} wait, {} may)",
-                queue.queued, queue.limit
-            )
-        })
     }
 
     fn reset_out(&mut self, hit: &ConnHit) {
@@ -830,75 +554,5 @@ fn closed_by(
             // The process, or this host's patience.
             _ => Some(ClosedBy::Local),
         },
-    }
-}
-
-fn syns(count: u32) -> String {
-    if count == 1 {
-        "1 SYN".to_owned()
-    } else {
-        format!("{count} SYNs")
-    }
-}
-
-fn event(kind: ConnKind, hit: &ConnHit) -> ConnEvent {
-    ConnEvent {
-        time_ns: hit.time_ns,
-        id: None,
-        kind,
-        side: None,
-        flow: hit.flow,
-        mapped: hit.mapped,
-        caller: None,
-        uid: hit.uid,
-        netns: hit.netns,
-        cgroup_id: hit.cgroup_id,
-        ifname: hit.ifname.clone(),
-        result: None,
-        latency_ns: None,
-        duration_ns: None,
-        bytes_sent: None,
-        bytes_received: None,
-        retrans: None,
-        syns: None,
-        srtt_us: None,
-        closed_by: None,
-        reset_reason: None,
-        state: None,
-        evidence: None,
-        finding: None,
-        old_state: hit.old_state,
-        handshake_ns: None,
-    }
-}
-
-fn existing_event(found: &Existing, now_ns: u64) -> ConnEvent {
-    ConnEvent {
-        time_ns: now_ns,
-        id: None,
-        kind: ConnKind::Existing,
-        side: None,
-        flow: found.flow,
-        mapped: found.mapped,
-        caller: found.caller.clone(),
-        uid: found.uid,
-        netns: found.netns,
-        cgroup_id: None,
-        ifname: None,
-        result: None,
-        latency_ns: None,
-        duration_ns: None,
-        bytes_sent: None,
-        bytes_received: None,
-        retrans: None,
-        syns: None,
-        srtt_us: None,
-        closed_by: None,
-        reset_reason: None,
-        state: state::name(found.state),
-        evidence: None,
-        finding: None,
-        old_state: 0,
-        handshake_ns: None,
     }
 }
