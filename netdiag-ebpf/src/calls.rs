@@ -12,8 +12,8 @@ use aya_ebpf::{
 /// A call, by the numbers that its return wants to know.
 pub type Call = [u64; 4];
 
-/// How deep calls can lie above each other: a task, and a softirq in the midst of it.
-const DEPTH: usize = 2;
+/// How deep calls can lie above each other: a task, a softirq in the midst of it, and one whose return was missed.
+const DEPTH: usize = 3;
 
 #[repr(C)]
 #[derive(Clone, Copy)]
@@ -38,30 +38,33 @@ fn key() -> u64 {
     }
 }
 
-/// The function is entered.
+/// The function is entered. `false` where a call will not be found again.
 #[inline(always)]
-pub fn enter(call: Call) {
+pub fn enter(call: Call) -> bool {
     let key = key();
     if let Some(stack) = CALLS.get_ptr_mut(&key) {
         // SAFETY: the entry is this task's, and calls above this one have returned before anything else reads it.
         unsafe {
-            if (*stack).depth == 1 {
-                (*stack).calls[1] = call;
-                (*stack).depth = 2;
-            } else {
-                // Empty, or returns were missed.
-                (*stack).calls[0] = call;
-                (*stack).depth = 1;
+            match (*stack).depth {
+                0 => (*stack).calls[0] = call,
+                1 => (*stack).calls[1] = call,
+                2 => (*stack).calls[2] = call,
+                _ => {
+                    // Returns were missed; one of these calls gives way.
+                    (*stack).calls[0] = call;
+                    (*stack).depth = 1;
+                    return false;
+                }
             }
+            (*stack).depth += 1;
         }
-        return;
+        return true;
     }
     let stack = Stack {
         depth: 1,
-        calls: [call, [0; 4]],
+        calls: [call, [0; 4], [0; 4]],
     };
-    // Without room the return finds nothing.
-    let _ = CALLS.insert(&key, &stack, 0);
+    CALLS.insert(&key, &stack, 0).is_ok()
 }
 
 /// The function returns: what it was called with.
@@ -71,6 +74,10 @@ pub fn leave() -> Option<Call> {
     // SAFETY: as in `enter`.
     unsafe {
         match (*stack).depth {
+            3 => {
+                (*stack).depth = 2;
+                Some((*stack).calls[2])
+            }
             2 => {
                 (*stack).depth = 1;
                 Some((*stack).calls[1])

@@ -159,7 +159,10 @@ fn dropped<M: Memory>(skb: *const u8, location: u64, reason: u32, rx_sk: *const 
             _ => {}
         }
         let name = core::mem::transmute::<[u8; IFNAMSIZ], filter::IfName>(record.ifname);
-        if !filter::admits_reason(reason) || !filter::admits_place(record.netns, &name) {
+        // A drop that is evidence may be in any namespace, and on any device of the segment's way.
+        let asked = FILTER_TCP.load() != 0
+            || filter::admits_reason(reason) && filter::admits_place(record.netns, &name);
+        if !asked {
             count.add(DROPS_FILTERED, 1);
             return 0;
         }

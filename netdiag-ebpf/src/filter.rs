@@ -84,11 +84,17 @@ pub unsafe fn device_at<M: Memory>(base: *const u8, offset: u32) -> Option<Devic
     }
 }
 
+/// Whether the user wants what happens in this namespace.
+#[inline(always)]
+pub fn admits_netns(netns: u32) -> bool {
+    let wanted = FILTER_NETNS.load();
+    wanted == 0 || wanted == netns
+}
+
 /// Whether the user wants packets of this device and namespace.
 #[inline(always)]
 pub fn admits_place(netns: u32, name: &IfName) -> bool {
-    let wanted = FILTER_NETNS.load();
-    if wanted != 0 && wanted != netns {
+    if !admits_netns(netns) {
         return false;
     }
     let wanted = FILTER_IFNAME.load();

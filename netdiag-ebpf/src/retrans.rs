@@ -120,9 +120,9 @@ pub fn synack_fexit(ctx: FExitContext) -> i32 {
 /// As [`synack_fexit`], by breakpoint: what it was called with.
 #[kprobe(function = "tcp_rtx_synack")]
 pub fn synack_kprobe(ctx: ProbeContext) -> i32 {
-    if Counter::open().is_some() {
+    if let Some(count) = Counter::open() {
         let (sk, req) = (first_argument(&ctx), second_argument(&ctx));
-        calls::enter([sk as u64, req as u64, 0, 0]);
+        enter(&count, [sk as u64, req as u64, 0, 0]);
     }
     0
 }
@@ -206,9 +206,9 @@ fn probing(sk: *const u8) -> i32 {
 /// The call is on its way: what only its beginning knows.
 #[inline(always)]
 fn called(sk: *const u8, skb: *const u8) -> i32 {
-    if Counter::open().is_none() {
+    let Some(count) = Counter::open() else {
         return 0;
-    }
+    };
     // SAFETY: `Probed` reads any address.
     let (total, pending) = unsafe {
         (
@@ -216,8 +216,20 @@ fn called(sk: *const u8, skb: *const u8) -> i32 {
             byte(sk, ICSK_PENDING.load()),
         )
     };
-    calls::enter([sk as u64, skb as u64, total as u64, pending as u64]);
+    enter(
+        &count,
+        [sk as u64, skb as u64, total as u64, pending as u64],
+    );
     0
+}
+
+/// Keeps a call until it returns; one for which there is no room is lost.
+#[inline(always)]
+fn enter(count: &Counter, call: Call) {
+    if !calls::enter(call) {
+        count.add(RETRANS_SEEN, 1);
+        count.add(RETRANS_LOST, 1);
+    }
 }
 
 /// The call returns.
@@ -305,7 +317,8 @@ fn answered(sk: *const u8, req: *const u8, result: Option<i32>) -> i32 {
     // SAFETY: both are alive while the hooked function is at work for them; `Probed` reads any address.
     unsafe {
         socket::identify::<Probed>(req, &mut record.socket);
-        if !socket::admits(&record.socket) {
+        // A handshake has no route yet: a device that the user asks for may be its, and a filter hides no fault.
+        if !socket::admits_netns(&record.socket) {
             count.add(RETRANS_FILTERED, 1);
             return 0;
         }

@@ -167,6 +167,12 @@ pub unsafe fn route(sk: *const u8, part: &mut SocketPart) {
     }
 }
 
+/// Whether the user wants what happens to this socket, whatever its device.
+#[inline(always)]
+pub fn admits_netns(part: &SocketPart) -> bool {
+    filter::admits_netns(part.netns)
+}
+
 /// Whether the user wants what happens to this socket.
 #[inline(always)]
 pub fn admits(part: &SocketPart) -> bool {

@@ -8,7 +8,7 @@ use std::{net::IpAddr, path::PathBuf, time::Duration};
 /// Options of `netdiag retrans`.
 #[derive(Args, Clone, Debug)]
 #[command(
-    after_help = "Kinds: rto (the timer ran out), fast (later segments have arrived), tlp (tail loss probe), syn, synack.\n\n\
+    after_help = "Kinds: rto (the timer ran out, or what follows from that), fast (later segments have arrived), tlp (tail loss probe), syn, synack.\n\n\
         Examples:\n  \
         sudo netdiag retrans --duration 30s        which connections retransmit, and why\n  \
         sudo netdiag retrans --each --kind syn     every SYN that was not answered\n  \
@@ -25,7 +25,7 @@ pub struct RetransArgs {
     /// Print one line a retransmission instead of connections
     #[arg(long, conflicts_with = "json")]
     pub each: bool,
-    /// Show the connections that retransmit most at the moment, once a second
+    /// Show the connections that retransmit most at the moment, once a second; off a terminal when there is something new
     #[arg(long, conflicts_with_all = ["json", "each"])]
     pub flows: bool,
     /// Print JSON lines on standard output
@@ -34,10 +34,10 @@ pub struct RetransArgs {
     /// Only this kind: rto, fast, tlp, syn or synack; repeated: any of them
     #[arg(long, value_name = "KIND", value_enum, hide_possible_values = true)]
     pub kind: Vec<Kind>,
-    /// Only where the retransmission timeout is at least this long, such as 1s
+    /// Only where the retransmission timeout is at least this long, such as 1s; of SYN-ACKs it is not known
     #[arg(long, value_name = "TIME", value_parser = value::duration)]
     pub min_rto: Option<Duration>,
-    /// Only connections whose route leads to this device
+    /// Only connections whose route leads to this device; SYN-ACKs have no route yet, and are shown all the same
     #[arg(long, value_name = "NAME")]
     pub iface: Option<String>,
     /// Only this network namespace: a name, a process id, or an inode number [default: all]

@@ -111,8 +111,8 @@ pub struct Retrans {
     pub segs: Option<u32>,
     /// Segments retransmitted over the life of the connection, this call included.
     pub total: Option<u32>,
-    /// What the call returned: 0, or an error number (positive).
-    pub errno: Option<u32>,
+    /// What the call returned: 0, a negative error number, or 1 where a queue dropped it (`NET_XMIT_DROP`).
+    pub result: Option<i32>,
     /// The retransmission timeout in microseconds.
     pub rto_us: Option<u64>,
     /// Smoothed round-trip time in microseconds.
@@ -159,7 +159,7 @@ const NO_SSTHRESH: u32 = 0x7fff_ffff;
 
 /// Errors with which `__tcp_retransmit_skb` gives up before it counts a segment: EAGAIN (window), ENOMEM, EBUSY (still
 /// in a queue), EINVAL, EHOSTUNREACH (no route).
-const UNCOUNTED: [u32; 5] = [11, 12, 16, 22, 113];
+const UNCOUNTED: [i32; 5] = [-11, -12, -16, -22, -113];
 
 const SYN: u8 = 0x02;
 const FIN: u8 = 0x01;
@@ -214,7 +214,7 @@ pub fn retrans_record(bytes: &[u8], context: RetransContext) -> Option<Retrans> 
                 .saturating_add(again),
         )
     };
-    let errno = (record_flags & RETRANS_RESULT != 0).then_some(number!(result: i32).unsigned_abs());
+    let result = (record_flags & RETRANS_RESULT != 0).then_some(number!(result: i32));
     let jiffies = known(number!(rto_jiffies: u32));
     Some(Retrans {
         time_ns: number!(time_ns: u64),
@@ -225,7 +225,7 @@ pub fn retrans_record(bytes: &[u8], context: RetransContext) -> Option<Retrans> 
         flags: segment.then_some(TcpFlags(flags)),
         ack: known(number!(ack: u32)).filter(|_| segment && flags & ACK != 0),
         segs: known(number!(segs: u32)).or_else(|| {
-            let uncounted = errno.is_some_and(|errno| UNCOUNTED.contains(&errno));
+            let uncounted = result.is_some_and(|result| UNCOUNTED.contains(&result));
             if uncounted {
                 Some(0)
             } else {
@@ -233,7 +233,7 @@ pub fn retrans_record(bytes: &[u8], context: RetransContext) -> Option<Retrans> 
             }
         }),
         total: known(number!(total_retrans: u32)),
-        errno,
+        result,
         rto_us: jiffies.map(|jiffies| u64::from(jiffies) * context.tick_ns / 1000),
         // A smoothed time of zero is none: nothing was measured yet.
         srtt_us: known(number!(srtt_8us: u32))
@@ -368,7 +368,7 @@ mod tests {
             (None, None, None)
         );
         assert_eq!(
-            (retrans.errno, retrans.in_flight, retrans.ssthresh),
+            (retrans.result, retrans.in_flight, retrans.ssthresh),
             (None, None, None)
         );
         assert_eq!(retrans.retransmits, None);

@@ -6,6 +6,7 @@ use std::fmt;
 
 use etherparse::TcpHeaderSlice;
 
+use super::frame::{Frame, Link};
 use super::malformed::MalformedKind;
 use super::packet::Packet;
 use super::view::View;
@@ -108,6 +109,47 @@ impl fmt::Display for TcpFlags {
         }
     }
 }
+
+/// How many bytes of payload a TCP packet carries right behind IP, by the length that the kernel has of it: what is to be
+/// cut into segments yet has no length of its own in the header. 0 where it is no TCP, or its headers were not captured.
+#[must_use]
+pub fn tcp_payload(frame: &Frame<'_>) -> u32 {
+    const TCP: u8 = 6;
+    let start = match (frame.network_offset, frame.link) {
+        (Some(offset), _) => offset,
+        (None, Link::Ip) => 0,
+        (None, _) => return 0,
+    };
+    let byte = |at: usize| frame.bytes.get(start + at).copied();
+    let (header, protocol, claimed) = match byte(0).map(|first| first >> 4) {
+        Some(4) => {
+            let header = usize::from(byte(0).unwrap_or(0) & 0x0f) * 4;
+            let claimed = [byte(2), byte(3)].map(|byte| usize::from(byte.unwrap_or(0)));
+            (header, byte(9), claimed[0] << 8 | claimed[1])
+        }
+        Some(6) => {
+            let claimed = [byte(4), byte(5)].map(|byte| usize::from(byte.unwrap_or(0)));
+            let payload = claimed[0] << 8 | claimed[1];
+            (40, byte(6), if payload == 0 { 0 } else { payload + 40 })
+        }
+        _ => return 0,
+    };
+    let Some(offset) = byte(header + 12).filter(|_| protocol == Some(TCP)) else {
+        return 0;
+    };
+    let whole = frame.len.saturating_sub(start);
+    // An Ethernet frame may be longer than what it carries; what waits to be cut is longer than its header can say.
+    let whole = if claimed > 0 && whole <= ETHERNET_MIN {
+        whole.min(claimed)
+    } else {
+        whole
+    };
+    let headers = header + usize::from(offset >> 4) * 4;
+    u32::try_from(whole.saturating_sub(headers)).unwrap_or(0)
+}
+
+/// Frames below this are padded.
+const ETHERNET_MIN: usize = 60;
 
 /// Reads TCP. `whole` is false in the first of several fragments, and when the IP length cannot be trusted.
 pub(super) fn tcp(view: View<'_>, whole: bool, packet: &mut Packet) {

@@ -245,7 +245,7 @@ fn conclusions(output: &Output, paint: Paint, report: &Report) -> io::Result<()>
     }
     for finding in &report.findings {
         output.line("")?;
-        summary::finding(output, paint, finding)?;
+        summary::finding(output, paint, report, finding)?;
     }
     counters(output, paint, report)?;
     summary::ledger(output, paint, report)

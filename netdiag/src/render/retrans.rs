@@ -6,7 +6,7 @@ use super::{
 };
 use crate::{
     analysis::retrans::{Flow, RetransEvent, endpoint},
-    decode::{CaState, Retrans, RetransKind, TcpFlags, TcpState, errno_name},
+    decode::{CaState, Retrans, RetransKind, TcpFlags, TcpState, result_name},
 };
 use comfy_table::{CellAlignment, Table};
 use etherparse::{IpNumber, Ipv4Header, Ipv6FlowLabel, Ipv6Header, TcpHeader};
@@ -131,7 +131,7 @@ impl<'a> RetransLine<'a> {
             total_retrans: retrans.total,
             segs_out: retrans.sent,
             data_segs_out: retrans.data_sent,
-            result: retrans.errno.map(errno_name),
+            result: retrans.result.map(result_name),
             probe: event.probe,
             netns: socket.netns.map(|netns| netns.0),
             ifindex: socket.ifindex,
@@ -173,8 +173,8 @@ pub(super) fn words(event: &RetransEvent<'_>, brief: bool) -> String {
     if let (Some(us), false) = (retrans.srtt_us, brief) {
         text += &format!(", RTT {}", milliseconds(u64::from(us)));
     }
-    if let Some(errno) = retrans.errno.filter(|&errno| errno != 0) {
-        text += &format!(", failed: {}", errno_name(errno));
+    if let Some(result) = retrans.result.filter(|&result| result != 0) {
+        text += &format!(", failed: {}", result_name(result));
     }
     if let Some(dropped) = event.dropped {
         text += &format!("; dropped here: {}", dropped.words());
@@ -252,13 +252,16 @@ pub(super) fn flow_table<'a>(
     table
 }
 
-/// "3/120 2.5%": retransmitted in this run, and sent over the connection's life; the rate is that of its life.
+/// "3/120 2.5%": retransmitted and sent over the connection's life; in this run only where the life is not known.
 fn share(flow: &Flow) -> String {
     let rate = flow
         .rate()
         .map_or_else(String::new, |rate| format!(" {:.1}%", rate * 100.0));
     match flow.sent {
-        Some(sent) => format!("{}/{sent}{rate}", flow.segs),
+        Some(sent) => {
+            let total = flow.total.map_or(flow.segs, u64::from);
+            format!("{total}/{sent}{rate}")
+        }
         None => format!("{}/?", flow.segs),
     }
 }

@@ -90,7 +90,7 @@ pub(super) fn conclusions(output: &Output, paint: Paint, report: &Report) -> io:
     }
     for finding in &report.findings {
         output.line("")?;
-        self::finding(output, paint, finding)?;
+        self::finding(output, paint, report, finding)?;
     }
     echoes(output, paint, report)?;
     counters(output, paint, report)?;
@@ -98,7 +98,12 @@ pub(super) fn conclusions(output: &Output, paint: Paint, report: &Report) -> io:
     ledger(output, paint, report)
 }
 
-pub(super) fn finding(output: &Output, paint: Paint, finding: &Finding) -> io::Result<()> {
+pub(super) fn finding(
+    output: &Output,
+    paint: Paint,
+    report: &Report,
+    finding: &Finding,
+) -> io::Result<()> {
     let severity = match finding.severity {
         Severity::Error => paint.red(finding.severity.name()),
         Severity::Warning => paint.yellow(finding.severity.name()),
@@ -106,11 +111,18 @@ pub(super) fn finding(output: &Output, paint: Paint, finding: &Finding) -> io::R
     };
     let sure = format!("{:.0} % sure", finding.confidence * 100.0);
     output.line(&format!("{severity} {} ({sure})", paint.bold(finding.id)))?;
+    // Conclusions know namespaces by number; people by name.
+    let named = |text: &String| {
+        let names = report.namespaces.iter();
+        names.fold(text.clone(), |text, (id, name)| {
+            text.replace(&format!("namespace {}", id.0), &format!("namespace {name}"))
+        })
+    };
     let evidence = finding
         .evidence
         .iter()
-        .map(|text| ("evidence", text.clone()));
-    let remedy = finding.remedy.iter().map(|text| ("remedy", text.clone()));
+        .map(|text| ("evidence", named(text)));
+    let remedy = finding.remedy.iter().map(|text| ("remedy", named(text)));
     let found = [("found", format!("{}.", finding.title))];
     output.line(&text::paragraphs(
         output,
@@ -175,7 +187,10 @@ fn counters(output: &Output, paint: Paint, report: &Report) -> io::Result<()> {
             None => counter.key.name.clone(),
         };
         let verdict = match counter.explained {
-            _ if !report.compared => "not compared: not every drop was seen whole".to_owned(),
+            _ if !report.compared => format!(
+                "not compared: not all {} were seen whole",
+                report.subject.plural()
+            ),
             None => String::new(),
             Some(0) => report.subject.unexplained().to_owned(),
             Some(explained) if explained == counter.delta => "all explained".to_owned(),

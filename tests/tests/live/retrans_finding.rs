@@ -3,11 +3,13 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use netdiag_tests::tcp::{Connection, Dial, Listener, PORT, Pair, Side, eventually, scenario};
+use netdiag_tests::tcp::{
+    Connection, Dial, Hook, Listener, PORT, Pair, Side, eventually, scenario,
+};
 use netdiag_tests::{Live, Run, isolated};
 
-fn start() -> Live {
-    Live::start_as("retrans", &["--host", "10.98.0.1"])
+fn start(pair: &Pair, side: Side) -> Live {
+    Live::start_as("retrans", &["--netns", &pair.netns(side).0.to_string()])
 }
 
 fn assert_found(run: &Run, expected: &[&str]) {
@@ -52,13 +54,13 @@ fn a_peer_that_never_answers() {
         let pair = Pair::wired();
         pair.wire()
             .lose(|side, packet| side == Side::Client && flags(packet) & 2 != 0);
-        let live = start();
+        let live = start(&pair, Side::Client);
         let attempts = [0, 1].map(|_| {
             Dial::to(server())
                 .start(&pair, Side::Client)
                 .expect("an attempt")
         });
-        pair.await_counter(Side::Client, "TcpExtTCPSynRetrans", 2);
+        pair.await_counter(Side::Client, "TcpExtTCPSynRetrans", 4);
         let run = live.stop();
         drop(attempts);
         assert_found(&run, &["peer-unreachable"]);
@@ -80,17 +82,117 @@ fn answers_that_never_come_back() {
             syns += u32::from(syn);
             side == Side::Server && flags(packet) & 0x12 == 0x12 || syn && syns > 1
         });
-        let netns = pair.netns(Side::Server).0.to_string();
-        let live = Live::start_as("retrans", &["--netns", &netns]);
+        let live = start(&pair, Side::Server);
         let attempt = Dial::to(server())
             .start(&pair, Side::Client)
             .expect("an attempt");
-        pair.await_counter(Side::Server, "TcpExtTCPSynRetrans", 1);
+        pair.await_counter(Side::Server, "TcpExtTCPSynRetrans", 2);
         let run = live.stop();
         drop((attempt, listener));
         assert_found(&run, &["return-path-lost"]);
         assert_eq!(run.drops[0]["retrans"], "synack");
         assert_eq!(run.drops[0]["src"], "10.98.0.2");
+    });
+}
+
+#[test]
+fn a_first_syn_that_is_lost_is_no_unreachable_peer() {
+    isolated(|| {
+        let pair = Pair::wired();
+        let mut lost = 0;
+        pair.wire().lose(move |side, packet| {
+            let first = side == Side::Client && flags(packet) & 2 != 0 && lost == 0;
+            lost += u32::from(first);
+            first
+        });
+        let live = start(&pair, Side::Client);
+        let mut connection = Connection::open(&pair);
+        connection.ping();
+        connection.close(Side::Client);
+        let run = live.stop();
+        assert_found(&run, &["handshake-delayed"]);
+        assert_eq!(run.findings[0]["severity"], "info");
+    });
+}
+
+#[test]
+fn a_syn_that_arrives_was_not_dropped_here() {
+    isolated(|| {
+        let pair = Pair::new();
+        let listener = Listener::new(&pair, Side::Server, PORT, 8);
+        let rule = format!("tcp sport {PORT} tcp flags & (syn | ack) == (syn | ack) drop");
+        let fault = pair.fault(Side::Client, Hook::Input, &[&rule]);
+        let live = start(&pair, Side::Client);
+        let attempt = Dial::to(server())
+            .start(&pair, Side::Client)
+            .expect("an attempt");
+        pair.await_counter(Side::Client, "TcpExtTCPSynRetrans", 2);
+        let run = live.stop();
+        drop((attempt, listener, fault));
+        // Its receiver has freed it after it had answered once more.
+        assert_found(&run, &["peer-unreachable"]);
+        let evidence = run.findings[0]["evidence"].to_string();
+        assert!(
+            evidence.contains("seen to arrive at its receiver"),
+            "{evidence}"
+        );
+    });
+}
+
+#[test]
+fn a_full_accept_queue_of_the_same_namespace() {
+    isolated(|| {
+        let pair = Pair::new();
+        let _cookies = pair.set(Side::Server, "ipv4/tcp_syncookies", "0");
+        let listener = Listener::new(&pair, Side::Server, PORT, 0);
+        let live = start(&pair, Side::Server);
+        let attempts: Vec<_> = (0..3)
+            .map(|_| {
+                Dial::to(server())
+                    .start(&pair, Side::Server)
+                    .expect("an attempt")
+            })
+            .collect();
+        pair.await_counter(Side::Server, "TcpExtTCPSynRetrans", 2);
+        let run = live.stop();
+        drop((attempts, listener));
+        assert_found(&run, &["accept-queue-full"]);
+    });
+}
+
+#[test]
+fn a_queue_that_drops_is_no_firewall() {
+    isolated(|| {
+        let pair = Pair::new();
+        let mut connection = Connection::open(&pair);
+        connection.ping();
+        let device = Side::Client.device();
+        // A queue that holds one packet of a few bytes: acknowledgments pass, segments do not.
+        let limit = [
+            "qdisc", "add", "dev", device, "root", "bfifo", "limit", "200",
+        ];
+        let live = start(&pair, Side::Client);
+        // What was never sent is not sent once more: the first transmission gets as far as the server.
+        let rule = format!("tcp dport {PORT} meta length > 200 drop");
+        let fault = pair.fault(Side::Server, Hook::Input, &[&rule]);
+        connection.send(1000);
+        pair.tc(Side::Client, &limit);
+        drop(fault);
+        pair.await_counter(Side::Client, "TcpRetransSegs", 2);
+        pair.tc(Side::Client, &["qdisc", "del", "dev", device, "root"]);
+        connection.receive(1000);
+        connection.close(Side::Client);
+        let run = live.stop();
+        assert_found(&run, &["retransmission-dropped-here"]);
+        for line in &run.drops {
+            // What cannot be sent, not every hook tells.
+            assert!(
+                ["NET_XMIT_DROP", "ok"].contains(&line["result"].as_str().unwrap()),
+                "{line:#}"
+            );
+        }
+        let remedy = run.findings[0]["remedy"].to_string();
+        assert!(remedy.contains("tc -s qdisc show dev"), "{remedy}");
     });
 }
 
@@ -106,7 +208,7 @@ fn a_last_segment_that_a_probe_brings_back() {
             lost += u32::from(first);
             first
         });
-        let live = start();
+        let live = start(&pair, Side::Client);
         connection.send(1000);
         connection.receive(1000);
         connection.close(Side::Client);
@@ -123,7 +225,7 @@ fn a_path_that_takes_no_large_packets() {
         let mut connection = Connection::open(&pair);
         connection.ping();
         pair.wire().lose(|_, packet| packet.len() > 1300);
-        let live = start();
+        let live = start(&pair, Side::Client);
         connection.send(1448);
         pair.await_counter(Side::Client, "TcpExtTCPTimeouts", 3);
         pair.wire().heal();
@@ -138,7 +240,7 @@ fn a_path_that_takes_no_large_packets() {
 fn data_that_the_peer_had_already() {
     isolated(|| {
         let pair = Pair::new();
-        let live = start();
+        let live = start(&pair, Side::Client);
         let _outcome = scenario::spurious(&pair);
         let run = live.stop();
         assert_found(&run, &["spurious-retransmission"]);
@@ -149,7 +251,7 @@ fn data_that_the_peer_had_already() {
 fn a_window_that_stays_closed() {
     isolated(|| {
         let pair = Pair::new();
-        let live = start();
+        let live = start(&pair, Side::Client);
         let outcome = scenario::zero_window(&pair);
         let run = live.stop();
         // Probes are no retransmissions: the counter alone tells.
@@ -175,7 +277,7 @@ fn plain_loss_is_called_loss() {
             seen += u32::from(data);
             data && seen == 3
         });
-        let live = start();
+        let live = start(&pair, Side::Client);
         connection.send(14_480);
         connection.receive(14_480);
         connection.ping();
@@ -191,7 +293,7 @@ fn healthy_traffic_says_nothing() {
     isolated(|| {
         let pair = Pair::wired();
         pair.wire().delay(Duration::from_millis(20));
-        let live = start();
+        let live = start(&pair, Side::Client);
         let outcome = scenario::many_short(&pair, 20);
         assert_eq!(outcome.grew(Side::Client, "TcpRetransSegs"), 0);
         let mut rested = false;

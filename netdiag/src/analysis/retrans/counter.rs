@@ -28,7 +28,7 @@ pub struct Reconciled {
 }
 
 /// `EBUSY`.
-const BUSY: u32 = 16;
+const BUSY: i32 = -16;
 
 /// Counters that tell of the same thing in other words: evidence, and nothing that events could explain.
 const CONTEXT: [&str; 20] = [
@@ -64,7 +64,7 @@ impl Reconciled {
             // A counter of calls (`__NET_INC_STATS`).
             seen.syns += u64::from(segs > 0);
         }
-        match retrans.errno {
+        match retrans.result {
             Some(0) | None => {}
             Some(BUSY) => seen.queued += 1,
             Some(_) => seen.failed += segs,
@@ -103,10 +103,10 @@ mod tests {
 
     #[test]
     fn segments_are_counted_and_not_calls() {
-        let call = |segs, errno| Retrans {
+        let call = |segs, result| Retrans {
             kind: Some(RetransKind::Fast),
             segs,
-            errno,
+            result,
             ..Retrans::default()
         };
         let mut reconciled = Reconciled::default();
@@ -114,7 +114,7 @@ mod tests {
         reconciled.observe(&call(Some(3), Some(0)));
         reconciled.observe(&call(None, Some(0)));
         reconciled.observe(&call(Some(0), Some(BUSY)));
-        reconciled.observe(&call(Some(2), Some(1)));
+        reconciled.observe(&call(Some(2), Some(-1)));
         reconciled.observe(&Retrans {
             kind: Some(RetransKind::Syn),
             ..call(Some(1), Some(0))

@@ -1,6 +1,6 @@
 //! A retransmission with everything that is known about it.
 
-use super::LocalDrop;
+use super::{LocalDrop, Verdict};
 use crate::decode::{Retrans, RetransKind};
 use std::net::IpAddr;
 
@@ -24,11 +24,11 @@ pub struct RetransEvent<'a> {
 impl RetransEvent<'_> {
     /// What this one alone says to be wrong.
     pub fn finding(&self) -> Option<&'static str> {
-        match self.dropped {
-            Some(dropped) if dropped.is_duplicate() => Some("spurious-retransmission"),
-            Some(_) => Some("retransmission-dropped-here"),
-            None if self.is_stalled() => Some("zero-window-stall"),
-            None => None,
+        match self.dropped.map(LocalDrop::verdict) {
+            Some(Verdict::Lost) => Some("retransmission-dropped-here"),
+            Some(Verdict::Duplicate) => Some("spurious-retransmission"),
+            _ if self.is_stalled() => Some("zero-window-stall"),
+            _ => None,
         }
     }
 
@@ -60,6 +60,12 @@ pub struct RetransFilter {
 }
 
 impl RetransFilter {
+    /// Whether it leaves out anything that the counters of a namespace count.
+    pub fn is_narrow(&self) -> bool {
+        let all = self.hosts.is_empty() && self.ports.is_empty() && self.kinds.is_empty();
+        !all || self.min_rto_us.is_some()
+    }
+
     /// Whether the user wants this one.
     pub fn admits(&self, retrans: &Retrans) -> bool {
         let socket = &retrans.socket;

@@ -14,17 +14,38 @@ use crate::{
 use netdiag_common::NetnsId;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Counters that rose.
-struct Counters<'a>(&'a [Correlated]);
+/// Counters that rose, and how many connections they may be about.
+struct Counters<'a> {
+    counters: &'a [Correlated],
+    /// Connections with data, by namespace.
+    established: BTreeMap<Option<NetnsId>, usize>,
+}
 
 impl Counters<'_> {
     /// By how much one rose in a namespace.
     fn risen(&self, name: &str, netns: Option<NetnsId>) -> u64 {
-        let found = self.0.iter().filter(|counter| counter.key.name == name);
+        self.named(name, netns).map(|counter| counter.delta).sum()
+    }
+
+    /// By how much one rose that no event explains.
+    fn unexplained(&self, name: &str, netns: Option<NetnsId>) -> u64 {
+        let found = self.named(name, netns);
         found
-            .filter(|counter| netns.is_none() || counter.key.netns == netns)
-            .map(|counter| counter.delta)
+            .map(|counter| counter.delta - counter.explained.unwrap_or(0))
             .sum()
+    }
+
+    fn named(&self, name: &str, netns: Option<NetnsId>) -> impl Iterator<Item = &Correlated> {
+        let found = self
+            .counters
+            .iter()
+            .filter(move |counter| counter.key.name == name);
+        found.filter(move |counter| netns.is_none() || counter.key.netns == netns)
+    }
+
+    /// Whether a counter of its namespace can be about no other connection that retransmits.
+    fn alone(&self, flow: &Flow) -> bool {
+        rule::established(flow) && self.established.get(&flow.key.netns) == Some(&1)
     }
 }
 
@@ -32,7 +53,18 @@ impl Counters<'_> {
 /// the same retransmissions.
 #[must_use]
 pub fn findings(flows: &Flows, counters: &[Correlated], compared: bool) -> Vec<Finding> {
-    let counters = Counters(if compared { counters } else { &[] });
+    let mut established = BTreeMap::new();
+    for flow in flows
+        .sorted()
+        .into_iter()
+        .filter(|flow| rule::established(flow))
+    {
+        *established.entry(flow.key.netns).or_default() += 1;
+    }
+    let counters = Counters {
+        counters: if compared { counters } else { &[] },
+        established,
+    };
     let mut claimed: BTreeMap<usize, Vec<(&Flow, f64)>> = BTreeMap::new();
     let rules: Vec<&Rule> = RULES.iter().chain([&LOSS]).collect();
     for flow in flows.sorted() {
@@ -69,7 +101,10 @@ fn stall_without_retransmission(findings: &[Finding], counters: &Counters<'_>) -
             "{probes} probes of closed windows: {}",
             rule.fault.replace("the peer has", "a peer has")
         ),
-        evidence: vec![format!("TcpExtTCPWinProbe +{probes}")],
+        evidence: vec![
+            format!("TcpExtTCPWinProbe +{probes}"),
+            format!("how it could be wrong: {}", rule.doubt),
+        ],
         remedy: (rule.remedy)(&[]),
         interfaces: Vec::new(),
     })
@@ -80,13 +115,18 @@ fn describe(rule: &Rule, claims: &[(&Flow, f64)], counters: &Counters<'_>) -> Fi
     const NAMED: usize = 3;
     let flows: Vec<&Flow> = claims.iter().map(|(flow, _)| *flow).collect();
     let segs: u64 = flows.iter().map(|flow| flow.segs).sum();
+    let calls: u64 = flows.iter().map(|flow| flow.calls).sum();
+    let what = match segs {
+        0 => format!("{} to retransmit", plural(calls, "attempt")),
+        _ => format!("{} retransmitted", plural(segs, "segment")),
+    };
     let mut evidence: Vec<String> = flows.iter().take(NAMED).map(|flow| figures(flow)).collect();
     if let Some(more) = flows.len().checked_sub(NAMED).filter(|&more| more > 0) {
         evidence.push(format!("and {more} more connections"));
     }
     evidence.extend((rule.evidence)(&flows));
     let namespaces: BTreeSet<_> = flows.iter().map(|flow| flow.key.netns).collect();
-    let spoken = counters.0.iter().filter(|counter| {
+    let spoken = counters.counters.iter().filter(|counter| {
         rule.counters.contains(&counter.key.name.as_str())
             && namespaces.contains(&counter.key.netns)
     });
@@ -108,13 +148,8 @@ fn describe(rule: &Rule, claims: &[(&Flow, f64)], counters: &Counters<'_>) -> Fi
         id: rule.id,
         severity: rule.severity,
         confidence: (confidence * 100.0).round() / 100.0,
-        count: segs,
-        title: format!(
-            "{} retransmitted {}: {}",
-            plural(segs, "segment"),
-            whose(&flows),
-            rule.fault
-        ),
+        count: if segs > 0 { segs } else { calls },
+        title: format!("{what} {}: {}", whose(&flows), rule.fault),
         evidence,
         remedy: (rule.remedy)(&flows),
         interfaces: interfaces.into_iter().collect(),

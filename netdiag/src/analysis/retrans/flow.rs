@@ -1,6 +1,6 @@
 //! Connections that retransmit, each with what its retransmissions have in common.
 
-use super::{LocalDrop, RetransEvent};
+use super::{LocalDrop, RetransEvent, Verdict};
 use crate::decode::{RetransKind, TcpState};
 use netdiag_common::NetnsId;
 use std::{
@@ -26,6 +26,8 @@ pub struct FlowKey {
     pub remote: Option<IpAddr>,
     /// Its port.
     pub remote_port: Option<u16>,
+    /// Which connection between these, from 0: ports are used again.
+    pub generation: u32,
 }
 
 /// A connection that retransmits.
@@ -39,10 +41,8 @@ pub struct Flow {
     pub segs: u64,
     /// Calls by kind, in the order of [`RetransKind::ALL`].
     pub kinds: [u64; 5],
-    /// Calls that failed on this host, and the last one's error number.
-    pub failed: u64,
-    /// See `failed`.
-    pub errno: Option<u32>,
+    /// Calls that failed on this host, by what they returned.
+    pub failed: BTreeMap<i32, u64>,
     /// Segments retransmitted over its life.
     pub total: Option<u32>,
     /// Segments sent over its life: with data, where it has sent any.
@@ -55,18 +55,20 @@ pub struct Flow {
     pub retransmits: u8,
     /// The longest payload of a segment.
     pub mss: Option<u32>,
-    /// The shortest retransmitted payload.
-    pub shortest: Option<u32>,
+    /// Calls by the timer whose segment was of full size.
+    pub full: u64,
     /// Calls while the peer's window was closed.
     pub stalled: u64,
     /// Duplicates that the peer had told of, at the first call and at the last.
     pub duplicates: Option<(u32, u32)>,
     /// Where on this host its segments were dropped, and how many.
     pub drops: BTreeMap<LocalDrop, u64>,
-    /// Retransmitted segments that were dropped on this host.
+    /// Calls whose segment was dropped on this host, before it reached the receiver's TCP.
     pub dropped: u64,
-    /// Of these, the ones that the receiver dropped because it had them.
-    pub dropped_duplicate: u64,
+    /// Calls whose segment the receiver, on this host too, had already.
+    pub duplicate: u64,
+    /// Calls whose segment reached the receiver's TCP, on this host too, and was of no more use to it.
+    pub arrived: u64,
     /// The last state.
     pub state: Option<TcpState>,
     /// The process that holds it: id and name.
@@ -85,9 +87,8 @@ impl Flow {
         {
             *count += 1;
         }
-        if let Some(errno) = retrans.errno.filter(|&errno| errno != 0) {
-            self.failed += 1;
-            self.errno = Some(errno);
+        if let Some(result) = retrans.result.filter(|&result| result != 0) {
+            *self.failed.entry(result).or_default() += 1;
         }
         keep(&mut self.total, retrans.total);
         let data = retrans.data_sent.filter(|&segments| segments > 0);
@@ -96,17 +97,21 @@ impl Flow {
         self.rto_us = self.rto_us.max(retrans.rto_us);
         self.retransmits = self.retransmits.max(retrans.retransmits.unwrap_or(0));
         keep(&mut self.mss, retrans.mss);
-        if let Some(len) = retrans.len {
-            self.shortest = Some(self.shortest.map_or(len, |least| least.min(len)));
-        }
+        let full = retrans
+            .mss
+            .is_some_and(|mss| mss > 0 && retrans.len >= Some(mss));
+        self.full += u64::from(full && retrans.kind == Some(RetransKind::Rto));
         self.stalled += u64::from(event.is_stalled());
         if let Some(now) = retrans.duplicates {
             let (first, _) = self.duplicates.unwrap_or((now, now));
             self.duplicates = Some((first, now));
         }
         if let Some(dropped) = event.dropped {
-            self.dropped += 1;
-            self.dropped_duplicate += u64::from(dropped.is_duplicate());
+            match dropped.verdict() {
+                Verdict::Lost => self.dropped += 1,
+                Verdict::Duplicate => self.duplicate += 1,
+                Verdict::Arrived => self.arrived += 1,
+            }
             if self.drops.len() < MOST_PLACES || self.drops.contains_key(dropped) {
                 *self.drops.entry(dropped.clone()).or_default() += 1;
             }
@@ -131,6 +136,14 @@ impl Flow {
     /// Whether all calls are of this kind.
     pub fn only(&self, kind: RetransKind) -> bool {
         self.count(kind) == self.calls
+    }
+
+    /// Calls that failed on this host in another way than because the first transmission is not sent yet (EBUSY), or the
+    /// window is closed (EAGAIN).
+    pub fn failures(&self) -> impl Iterator<Item = (i32, u64)> {
+        const PASSING: [i32; 2] = [-16, -11];
+        let failed = self.failed.iter().map(|(result, count)| (*result, *count));
+        failed.filter(|(result, _)| !PASSING.contains(result))
     }
 
     /// Retransmitted per sent segments, over the connection's life.
@@ -181,6 +194,8 @@ fn keep<T>(place: &mut Option<T>, value: Option<T>) {
 #[derive(Debug, Default)]
 pub struct Flows {
     flows: HashMap<FlowKey, Flow>,
+    /// The generation of the last retransmission, where it is not the first.
+    generations: HashMap<FlowKey, u32>,
     overflow: u64,
 }
 
@@ -194,7 +209,9 @@ impl Flows {
             local_port: socket.local_port,
             remote: socket.remote,
             remote_port: socket.remote_port,
+            generation: 0,
         };
+        let key = self.current(key, event);
         if self.flows.len() >= MOST && !self.flows.contains_key(&key) {
             self.overflow += 1;
             return key;
@@ -205,11 +222,34 @@ impl Flows {
         key
     }
 
+    /// The key of this very connection. What a socket has retransmitted only grows: where it does not, the ports are
+    /// another socket's by now.
+    fn current(&mut self, mut key: FlowKey, event: &RetransEvent<'_>) -> FlowKey {
+        let first = key;
+        key.generation = self.generations.get(&first).copied().unwrap_or(0);
+        let before = self.flows.get(&key).and_then(|flow| flow.total);
+        let retrans = event.retrans;
+        let anew = before
+            .zip(retrans.total)
+            .is_some_and(|(before, now)| now < before || now == before && retrans.segs != Some(0));
+        if anew {
+            key.generation += 1;
+            self.generations.insert(first, key.generation);
+        }
+        key
+    }
+
     /// The connections, the ones with the most retransmissions first.
     pub fn sorted(&self) -> Vec<&Flow> {
         let mut flows: Vec<_> = self.flows.values().collect();
         flows.sort_by(|a, b| b.segs.cmp(&a.segs).then_with(|| a.key.cmp(&b.key)));
         flows
+    }
+
+    /// The namespaces where segments were dropped.
+    pub fn places(&self) -> impl Iterator<Item = NetnsId> {
+        let drops = self.flows.values().flat_map(|flow| flow.drops.keys());
+        drops.filter_map(|place| place.netns)
     }
 
     /// Whether there is none.

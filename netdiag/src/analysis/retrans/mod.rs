@@ -7,7 +7,7 @@ mod finding;
 mod flow;
 
 pub use counter::Reconciled;
-pub use dropped::{LocalDrop, LocalDrops};
+pub use dropped::{LocalDrop, LocalDrops, Verdict};
 pub use event::{RetransEvent, RetransFilter};
 pub use finding::findings;
 pub use flow::{Flow, FlowKey, Flows, endpoint};

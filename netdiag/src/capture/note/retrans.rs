@@ -2,7 +2,7 @@
 
 use super::{escape, escape_word, lines, number, unescape, word};
 use crate::decode::{
-    CaState, Retrans, RetransKind, Socket, TcpFlags, TcpState, errno_name, errno_number,
+    CaState, Retrans, RetransKind, Socket, TcpFlags, TcpState, result_name, result_number,
 };
 use netdiag_common::NetnsId;
 use std::{borrow::Cow, fmt::Write as _};
@@ -49,8 +49,8 @@ impl<'a> RetransNote<'a> {
         if let Some(kind) = retrans.kind {
             say("Retrans", kind.name());
         }
-        if let Some(errno) = retrans.errno {
-            say("Result", &errno_name(errno));
+        if let Some(result) = retrans.result {
+            say("Result", &result_name(result));
         }
         if let Some(dropped) = &self.dropped {
             say("Dropped", &dropped.words());
@@ -117,7 +117,7 @@ impl<'a> RetransNote<'a> {
         for (key, value) in lines(comments) {
             match key {
                 "Retrans" => retrans.kind = RetransKind::from_name(value),
-                "Result" => retrans.errno = errno_number(value),
+                "Result" => retrans.result = result_number(value),
                 "Dropped" => note.dropped = DroppedNote::parse(value),
                 "Process" => {
                     let (pid, comm) = value.split_once(' ').unwrap_or((value, ""));
@@ -171,7 +171,7 @@ fn read_rest(text: &str, retrans: &mut Retrans) -> Option<()> {
         time_ns: 0,
         cpu: number(text, "cpu")?,
         kind: retrans.kind,
-        errno: retrans.errno,
+        result: retrans.result,
         seq: number(text, "seq"),
         len: number(text, "len"),
         flags: number(text, "flags").map(TcpFlags),
@@ -257,7 +257,7 @@ mod tests {
             ack: Some(3),
             segs: Some(4),
             total: Some(6),
-            errno: Some(1),
+            result: Some(-1),
             rto_us: Some(204_000),
             srtt_us: Some(7),
             cwnd: Some(8),

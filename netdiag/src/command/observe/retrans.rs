@@ -7,7 +7,7 @@ use crate::{
         retrans::{LocalDrop, LocalDrops, RetransEvent, RetransFilter, RetransTally, findings},
     },
     command::sinks::Sinks,
-    decode::{self, Retrans, RetransContext, record_kind},
+    decode::{self, Retrans, RetransContext, TcpState, record_kind},
     kernel::{
         clock::{self, WallClock},
         hook::{
@@ -102,10 +102,11 @@ impl Retransmissions {
         let drop = LocalDrop {
             reason: reason.map(str::to_owned),
             location: self.symbols.place(event.location).text.clone(),
-            ifname: Some(event.ifname.into_owned()).filter(|name| !name.is_empty()),
+            ifname: Some(event.ifname.clone().into_owned()).filter(|name| !name.is_empty()),
             netns: event.netns,
         };
-        self.drops.add(&packet, drop);
+        self.drops
+            .add(&packet, decode::tcp_payload(&event.frame), drop);
     }
 
     /// Lets go of what has waited long enough, or of everything.
@@ -126,7 +127,8 @@ impl Retransmissions {
     fn tell(&mut self, held: &Held, sinks: &mut Sinks) {
         let retrans = &held.retrans;
         let dropped = self.drops.find(retrans);
-        let synack = retrans.kind == Some(decode::RetransKind::SynAck);
+        // With SYN and ACK a socket's own segment looks alike, when both ends have opened at once.
+        let synack = retrans.socket.state == Some(TcpState::NewSynRecv);
         let event = RetransEvent {
             time_ns: Some(self.clock.unix_ns(retrans.time_ns)),
             probe: if synack { SYNACK } else { RETRANSMIT },
@@ -156,7 +158,7 @@ impl Retransmissions {
                 })
         };
         (self.compared && !self.tells_failures && short("TcpRetransSegs")).then(|| {
-            "What of TcpRetransSegs is not explained could not be sent: before 6.18 the tracepoint tells only of \
+            "What of TcpRetransSegs is not explained could not be sent: this kernel's tracepoint tells only of \
              retransmissions that were sent, while the counter rises for each. fexit tells of them all."
                 .to_owned()
         })
@@ -227,12 +229,17 @@ impl Observer for Retransmissions {
             sampled_out: 0,
             lost: totals[slot::RETRANS_LOST] + missed + self.unreadable,
         };
-        let counters = self.tally.reconciled.correlate(deltas);
+        let mut counters = self.tally.reconciled.correlate(deltas);
+        if self.filter.is_narrow() {
+            // Of the connections that the user did not ask for, too: no evidence about the others.
+            counters.retain(|counter| counter.explained.is_some());
+        }
         let remark = self.remark(&counters);
         let mut names = self.names;
         let namespaces = counters
             .iter()
             .filter_map(|counter| counter.key.netns)
+            .chain(self.tally.flows.places())
             .map(|id| (id, names.name(id)))
             .collect();
         Report {

@@ -30,7 +30,7 @@ fn segments(btf: Option<&KernelBtf>) -> Ladder {
     let traced = if errors {
         "exact counts of the segments of calls that failed"
     } else {
-        "retransmissions that failed on this host: before 6.18 the tracepoint only tells of those that were sent, while \
+        "retransmissions that failed on this host: this kernel's tracepoint only tells of those that were sent, while \
          TcpRetransSegs rises all the same"
     };
     let classic = match (btf.is_none(), errors) {

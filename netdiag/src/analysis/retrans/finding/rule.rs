@@ -2,8 +2,11 @@
 
 use super::{Counters, plural};
 use crate::{
-    analysis::{finding::Severity, retrans::Flow},
-    decode::{RetransKind, TcpState},
+    analysis::{
+        finding::Severity,
+        retrans::{Flow, LocalDrop, Verdict},
+    },
+    decode::{RetransKind, TcpState, result_name},
 };
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -25,37 +28,100 @@ pub(super) struct Rule {
     pub(super) doubt: &'static str,
 }
 
+/// The peer had it already. Certain here, by a counter below.
+const SPURIOUS: Rule = Rule {
+    id: "spurious-retransmission",
+    severity: Severity::Warning,
+    claims: |flow, _| {
+        let told = flow.duplicates.is_some_and(|(first, last)| last > first);
+        (flow.duplicate > 0 || told).then_some(0.95)
+    },
+    fault: "the peer had the data already: the acknowledgment was late or lost, not the segment",
+    evidence: |flows| {
+        let mut evidence = places(flows, Verdict::Duplicate, "had by the receiver already");
+        let told: u64 = flows
+            .iter()
+            .filter_map(|flow| flow.duplicates)
+            .map(|(first, last)| u64::from(last.saturating_sub(first)))
+            .sum();
+        if told > 0 {
+            evidence.push(format!(
+                "the peer has reported {told} duplicates (DSACK) meanwhile"
+            ));
+        }
+        evidence
+    },
+    counters: &[
+        "TcpExtTCPDSACKRecv",
+        "TcpExtTCPDSACKOfoRecv",
+        "TcpExtTCPDSACKOldSent",
+        "TcpExtTCPSpuriousRTOs",
+    ],
+    remedy: |_| {
+        vec![
+            "look for loss and delay on the way back: acknowledgments are lost, held back or come late".to_owned(),
+            "reordering does the same: ss -ti shows reordering and reord_seen of a connection".to_owned(),
+            "a retransmission timeout below the real round trip: ip route show (rto_min), net.ipv4.tcp_rto_min_us"
+                .to_owned(),
+        ]
+    },
+    doubt: "DSACK counters are of the whole namespace: with many connections they may be another's",
+};
+
+/// It was not even sent. Certain here, by a counter below.
+const HOST_QUEUE: Rule = Rule {
+    id: "host-queue-delay",
+    severity: Severity::Warning,
+    claims: |flow, _| flow.failed.contains_key(&EBUSY).then_some(0.95),
+    fault: "the first transmission still waited in a queue of this host when its time was up",
+    evidence: |_| Vec::new(),
+    counters: &["TcpExtTCPSpuriousRtxHostQueues"],
+    remedy: |flows| {
+        let device = flows.iter().find_map(|flow| flow.ifname.clone());
+        let device = device.unwrap_or_else(|| "DEVICE".to_owned());
+        vec![
+            format!(
+                "tc -s qdisc show dev {device} (backlog), and what shapes or pauses the device"
+            ),
+            "a queue with fairness (fq, fq_codel) and less buffering".to_owned(),
+        ]
+    },
+    doubt: "",
+};
+
 /// In order of precedence.
-pub(super) const RULES: [Rule; 9] = [
+pub(super) const RULES: [Rule; 13] = [
     Rule {
         id: "retransmission-dropped-here",
         severity: Severity::Error,
-        claims: |flow, _| (flow.dropped > flow.dropped_duplicate).then_some(0.98),
+        claims: |flow, _| (flow.dropped > 0).then(|| 0.5 + 0.48 * ratio(flow.dropped, flow.calls)),
         fault: "the segments were dropped on this very host",
-        evidence: |flows| places(flows, false),
+        evidence: |flows| places(flows, Verdict::Lost, "seen dropped"),
         counters: &["TcpExtTCPRetransFail"],
         remedy: local_remedy,
         doubt: "drops are matched by addresses, ports and sequence number: address translation between the socket and \
-                the place hides a drop, and never invents one",
+                the place hides a drop",
     },
     Rule {
         id: "retransmission-failed-here",
         severity: Severity::Error,
-        claims: |flow, _| {
-            (flow.failed > 0 && !matches!(flow.errno, Some(EBUSY | EAGAIN))).then_some(0.9)
-        },
+        claims: |flow, _| flow.failures().next().map(|_| 0.9),
         fault: "this host could not send the segments",
         evidence: |flows| {
-            let errors: BTreeSet<_> = flows.iter().filter_map(|flow| flow.errno).collect();
-            let failed: u64 = flows.iter().map(|flow| flow.failed).sum();
-            let names: Vec<_> = errors.into_iter().map(crate::decode::errno_name).collect();
-            vec![format!("{failed} calls failed with {}", names.join(", "))]
+            let mut failures: BTreeMap<i32, u64> = BTreeMap::new();
+            for (result, count) in flows.iter().flat_map(|flow| flow.failures()) {
+                *failures.entry(result).or_default() += count;
+            }
+            let words = failures.into_iter();
+            words
+                .map(|(result, count)| format!("{count} calls failed with {}", result_name(result)))
+                .collect()
         },
         counters: &["TcpExtTCPRetransFail"],
         remedy: |flows| {
             let mut remedy = vec![
-                "EPERM is a rule in the output path (nft list ruleset), EHOSTUNREACH and ENETUNREACH a route that is \
-                 gone, ENOBUFS a full queue or no memory"
+                "EPERM is a rule or program in the output path (nft list ruleset), NET_XMIT_DROP a full queue or a tc \
+                 program (tc -s qdisc show), EHOSTUNREACH and ENETUNREACH a route that is gone, ENOBUFS no memory"
                     .to_owned(),
             ];
             remedy.extend(first_remote(flows).map(|remote| format!("ip route get {remote}")));
@@ -85,73 +151,48 @@ pub(super) const RULES: [Rule; 9] = [
         },
         doubt: "a window that closes for moments under load is normal",
     },
+    SPURIOUS,
+    HOST_QUEUE,
     Rule {
-        id: "spurious-retransmission",
-        severity: Severity::Warning,
+        id: "accept-queue-full",
+        severity: Severity::Error,
         claims: |flow, counters| {
-            let told = flow.duplicates.is_some_and(|(first, last)| last > first);
-            if flow.dropped_duplicate > 0 || told {
-                return Some(0.95);
-            }
-            // A counter of the whole namespace speaks for a connection only where nothing else does.
-            let dsack = counters.risen("TcpExtTCPDSACKRecv", flow.key.netns);
-            (dsack > 0 && established(flow)).then_some(0.6)
+            let handshake = flow.only(RetransKind::Syn) || flow.only(RetransKind::SynAck);
+            // A SYN that a full queue refuses leaves no event of its own: the namespace's counter is all there is.
+            let refused = counters.risen("TcpExtListenOverflows", flow.key.netns);
+            (handshake && refused > 0).then_some(0.7)
         },
-        fault: "the peer had the data already: the acknowledgment was late or lost, not the segment",
-        evidence: |flows| {
-            let mut evidence = places(flows, true);
-            let told: u64 = flows
-                .iter()
-                .filter_map(|flow| flow.duplicates)
-                .map(|(first, last)| u64::from(last.saturating_sub(first)))
-                .sum();
-            if told > 0 {
-                evidence.push(format!(
-                    "the peer has reported {told} duplicates (DSACK) meanwhile"
-                ));
-            }
-            evidence
-        },
+        fault: "a listener in the same namespace has a full accept queue, and refuses SYNs: its application does not \
+                accept fast enough",
+        evidence: handshake_evidence,
         counters: &[
-            "TcpExtTCPDSACKRecv",
-            "TcpExtTCPDSACKOfoRecv",
-            "TcpExtTCPDSACKOldSent",
-            "TcpExtTCPSpuriousRTOs",
+            "TcpExtListenOverflows",
+            "TcpExtListenDrops",
+            "TcpExtTCPSynRetrans",
         ],
         remedy: |_| {
             vec![
-                "look for loss and delay on the way back: acknowledgments are lost, held back or come late".to_owned(),
-                "reordering does the same: ss -ti shows reordering and reord_seen of a connection".to_owned(),
-                "a retransmission timeout below the real round trip: ip route show (rto_min), net.ipv4.tcp_rto_min_us"
-                    .to_owned(),
+                "ss -ltn: Recv-Q above Send-Q is a full queue; netdiag conn --listen names the process".to_owned(),
+                "let the application accept faster; then a longer queue: its backlog, net.core.somaxconn".to_owned(),
             ]
         },
-        doubt: "DSACK counters are of the whole namespace: with many connections they may be another's",
+        doubt: "the counter is of the whole namespace: another listener's queue may be the full one",
     },
     Rule {
-        id: "host-queue-delay",
-        severity: Severity::Warning,
-        claims: |flow, counters| {
-            let queued = counters.risen("TcpExtTCPSpuriousRtxHostQueues", flow.key.netns);
-            if flow.errno == Some(EBUSY) {
-                return Some(0.95);
-            }
-            (queued > 0 && established(flow)).then_some(0.5)
-        },
-        fault: "the first transmission still waited in a queue of this host when its time was up",
-        evidence: |_| Vec::new(),
-        counters: &["TcpExtTCPSpuriousRtxHostQueues"],
+        id: "handshake-delayed",
+        severity: Severity::Info,
+        claims: |flow, _| (handshake(flow) && flow.calls == 1).then_some(0.7),
+        fault: "the first SYN, or the answer to it, got lost or was late, and cost the connection a second",
+        evidence: handshake_evidence,
+        counters: &["TcpExtTCPSynRetrans"],
         remedy: |flows| {
-            let device = flows.iter().find_map(|flow| flow.ifname.clone());
-            let device = device.unwrap_or_else(|| "DEVICE".to_owned());
-            vec![
-                format!(
-                    "tc -s qdisc show dev {device} (backlog), and what shapes or pauses the device"
-                ),
-                "a queue with fairness (fq, fq_codel) and less buffering".to_owned(),
-            ]
+            let remote = first_remote(flows);
+            let look = remote.map(|remote| {
+                format!("a single one is ordinary; many: look for loss on the way (mtr {remote})")
+            });
+            look.into_iter().collect()
         },
-        doubt: "",
+        doubt: "what became of the connection is not seen here: netdiag conn tells",
     },
     Rule {
         id: "peer-unreachable",
@@ -159,7 +200,11 @@ pub(super) const RULES: [Rule; 9] = [
         claims: |flow, _| flow.only(RetransKind::Syn).then_some(0.8),
         fault: "SYNs are not answered: they do not arrive, or nothing comes back",
         evidence: handshake_evidence,
-        counters: &["TcpExtTCPSynRetrans", "TcpExtTCPTimeouts"],
+        counters: &[
+            "TcpExtTCPSynRetrans",
+            "TcpExtTCPTimeouts",
+            "TcpExtListenOverflows",
+        ],
         remedy: |flows| {
             let mut remedy = Vec::new();
             if let Some(remote) = first_remote(flows) {
@@ -203,11 +248,11 @@ pub(super) const RULES: [Rule; 9] = [
         id: "path-mtu-black-hole",
         severity: Severity::Error,
         claims: |flow, counters| {
-            let full = flow.shortest? >= flow.mss.filter(|&mss| mss > 0)?;
+            let timeouts = flow.count(RetransKind::Rto);
             let told = counters.risen("IcmpInDestUnreachs", flow.key.netns)
                 + counters.risen("Icmp6InPktTooBigs", flow.key.netns);
-            let timer = flow.count(RetransKind::Rto) >= 2 && flow.retransmits >= 2;
-            (full && timer && told == 0).then_some(0.7)
+            let again = timeouts >= 2 && flow.retransmits >= 2;
+            (again && flow.full == timeouts && told == 0).then_some(0.7)
         },
         fault: "only segments of full size are lost, again and again, and no ICMP says why: a link on the way takes no \
                 packets of this size",
@@ -216,7 +261,7 @@ pub(super) const RULES: [Rule; 9] = [
             let sizes: Vec<_> = sizes.iter().map(ToString::to_string).collect();
             vec![
                 format!(
-                    "every retransmitted segment is full: {} bytes of payload",
+                    "every segment that the timer sent once more is full: {} bytes of payload",
                     sizes.join(", ")
                 ),
                 "no ICMP \"fragmentation needed\" or \"packet too big\" came in".to_owned(),
@@ -261,6 +306,25 @@ pub(super) const RULES: [Rule; 9] = [
         },
         doubt: "an acknowledgment that is only late (delayed ACKs of the peer) starts a probe, too",
     },
+    Rule {
+        id: "spurious-retransmission",
+        severity: Severity::Warning,
+        claims: |flow, counters| {
+            let dsack = counters.risen("TcpExtTCPDSACKRecv", flow.key.netns);
+            (dsack > 0 && counters.alone(flow) && flow.retransmits < 2).then_some(0.6)
+        },
+        ..SPURIOUS
+    },
+    Rule {
+        id: "host-queue-delay",
+        severity: Severity::Warning,
+        claims: |flow, counters| {
+            // Where the hook tells of calls that fail, those are what the counter counts.
+            let queued = counters.unexplained("TcpExtTCPSpuriousRtxHostQueues", flow.key.netns);
+            (queued > 0 && counters.alone(flow)).then_some(0.6)
+        },
+        ..HOST_QUEUE
+    },
 ];
 
 /// What is left: segments were lost, and nothing here says where.
@@ -303,20 +367,32 @@ pub(super) const LOSS: Rule = Rule {
     doubt: "the peer's host, a switch or a NIC may have dropped them",
 };
 
-pub(super) const EBUSY: u32 = 16;
-const EAGAIN: u32 = 11;
+pub(super) const EBUSY: i32 = -16;
 
-/// How long it was tried.
+/// How long it was tried, and how far it got.
 fn handshake_evidence(flows: &[&Flow]) -> Vec<String> {
     let longest = flows.iter().map(|flow| flow.calls).max().unwrap_or(0);
-    vec![format!(
-        "sent up to {} more without an answer",
-        plural(longest, "time")
-    )]
+    let mut evidence = vec![format!("sent up to {} more", plural(longest, "time"))];
+    evidence.extend(places(
+        flows,
+        Verdict::Arrived,
+        "seen to arrive at its receiver, which is on this host",
+    ));
+    evidence
+}
+
+/// Whether nothing but the handshake was sent once more.
+fn handshake(flow: &Flow) -> bool {
+    flow.only(RetransKind::Syn) || flow.only(RetransKind::SynAck)
+}
+
+#[expect(clippy::cast_precision_loss, reason = "counts far below 2^52")]
+fn ratio(part: u64, whole: u64) -> f64 {
+    part as f64 / whole.max(1) as f64
 }
 
 /// Whether data flows, or has.
-fn established(flow: &Flow) -> bool {
+pub(super) fn established(flow: &Flow) -> bool {
     !matches!(
         flow.state,
         Some(TcpState::SynSent | TcpState::SynRecv | TcpState::NewSynRecv)
@@ -330,31 +406,41 @@ fn first_remote(flows: &[&Flow]) -> Option<String> {
         .map(|remote| remote.to_string())
 }
 
-/// Where segments were dropped: as duplicates by their receiver, or for another reason.
-fn places(flows: &[&Flow], duplicates: bool) -> Vec<String> {
-    let mut places: BTreeMap<_, u64> = BTreeMap::new();
-    for (place, count) in flows.iter().flat_map(|flow| &flow.drops) {
-        if place.is_duplicate() == duplicates {
-            *places.entry(place.words()).or_default() += count;
+/// Where segments were dropped, by what the drop says: "3 of 4 retransmissions were seen dropped: PLACE", of the
+/// connections that were dropped there.
+fn places(flows: &[&Flow], verdict: Verdict, words: &str) -> Vec<String> {
+    let mut places: BTreeMap<_, (u64, u64)> = BTreeMap::new();
+    for flow in flows {
+        for (place, count) in flow
+            .drops
+            .iter()
+            .filter(|(place, _)| place.verdict() == verdict)
+        {
+            let (dropped, calls) = places.entry(place.words()).or_default();
+            *dropped += count;
+            *calls += flow.calls;
         }
     }
-    let calls: u64 = flows.iter().map(|flow| flow.calls).sum();
     places
         .into_iter()
-        .map(|(place, count)| {
-            format!("{count} of {calls} retransmitted segments were seen dropped: {place}")
+        .map(|(place, (count, calls))| {
+            format!(
+                "{count} of {} were {words}: {place}",
+                plural(calls, "retransmission")
+            )
         })
         .collect()
 }
 
 fn local_remedy(flows: &[&Flow]) -> Vec<String> {
     let mut remedy = BTreeSet::new();
-    for place in flows.iter().flat_map(|flow| flow.drops.keys()) {
+    let lost = |place: &&LocalDrop| place.verdict() == Verdict::Lost;
+    for place in flows.iter().flat_map(|flow| flow.drops.keys()).filter(lost) {
         let reason = place.reason.as_deref().unwrap_or_default();
         let is_at = |name: &str| place.location.contains(name);
         let device = place.ifname.as_deref().unwrap_or("DEVICE");
         remedy.insert(if reason == "NETFILTER_DROP" || is_at("nf_hook_slow") || is_at("nft_do_chain") {
-            "a netfilter rule drops them: nft list ruleset in that namespace, and its counters".to_owned()
+            "a netfilter rule drops them: nft list ruleset, in that namespace (ip netns exec NAME ...), and its counters".to_owned()
         } else if reason.starts_with("QDISC") || is_at("dev_queue_xmit") || is_at("kfree_skb_list") {
             format!("the queue of {device} drops them: tc -s qdisc show dev {device}")
         } else if reason.starts_with("TC_") {

@@ -27,7 +27,7 @@ fn retrans(kind: RetransKind) -> Retrans {
         len: Some(100),
         mss: Some(1448),
         peer_window: Some(65_535),
-        errno: Some(0),
+        result: Some(0),
         duplicates: Some(0),
         ..Retrans::default()
     }
@@ -68,8 +68,14 @@ fn found(events: &[(&Retrans, Option<&LocalDrop>)], counters: &[Correlated]) -> 
 #[test]
 fn each_kind_alone_says_something() {
     let of = |kind| found(&[(&retrans(kind), None)], &[]);
-    assert_eq!(of(RetransKind::Syn), ["peer-unreachable"]);
-    assert_eq!(of(RetransKind::SynAck), ["return-path-lost"]);
+    assert_eq!(of(RetransKind::Syn), ["handshake-delayed"]);
+    assert_eq!(of(RetransKind::SynAck), ["handshake-delayed"]);
+    let twice = |kind| {
+        let first = retrans(kind);
+        found(&[(&first, None), (&first, None)], &[])
+    };
+    assert_eq!(twice(RetransKind::Syn), ["peer-unreachable"]);
+    assert_eq!(twice(RetransKind::SynAck), ["return-path-lost"]);
     assert_eq!(of(RetransKind::Tlp), ["tail-loss"]);
     assert_eq!(of(RetransKind::Rto), ["packet-loss"]);
     assert_eq!(of(RetransKind::Fast), ["packet-loss"]);
@@ -89,9 +95,11 @@ fn a_drop_on_this_host_outweighs_all_else() {
     assert_eq!(findings[0].id, "retransmission-dropped-here");
     assert_eq!(findings[0].count, 2);
     let evidence = findings[0].evidence.join("\n");
-    assert!(evidence.contains(
-        "1 of 2 retransmitted segments were seen dropped: NETFILTER_DROP at nft_do_chain+0x1"
-    ));
+    assert!(
+        evidence.contains(
+            "1 of 2 retransmissions were seen dropped: NETFILTER_DROP at nft_do_chain+0x1"
+        )
+    );
     assert!(findings[0].remedy[0].contains("nft list ruleset"));
 }
 
@@ -159,17 +167,17 @@ fn a_closed_window_is_a_stall_with_and_without_retransmission() {
         peer_window: Some(0),
         ..retrans(RetransKind::Syn)
     };
-    assert_eq!(found(&[(&syn, None)], &[]), ["peer-unreachable"]);
+    assert_eq!(found(&[(&syn, None)], &[]), ["handshake-delayed"]);
 }
 
 #[test]
 fn local_failures_and_queues_are_told_apart() {
-    let failed = |errno| Retrans {
-        errno: Some(errno),
+    let failed = |result| Retrans {
+        result: Some(result),
         ..retrans(RetransKind::Rto)
     };
     assert_eq!(
-        found(&[(&failed(1), None)], &[]),
+        found(&[(&failed(-1), None)], &[]),
         ["retransmission-failed-here"]
     );
     assert_eq!(found(&[(&failed(EBUSY), None)], &[]), ["host-queue-delay"]);
