@@ -5,6 +5,7 @@ mod diagnostic;
 pub mod doctor;
 mod dump;
 mod each;
+pub mod explain;
 mod flows;
 mod groups;
 mod json;

@@ -322,6 +322,11 @@ const LOSS: Rule = Rule {
     doubt: "the peer's host, a switch or a NIC may have dropped them",
 };
 
+/// The names of all findings about retransmissions.
+pub fn ids() -> impl Iterator<Item = &'static str> {
+    RULES.iter().chain([&LOSS]).map(|rule| rule.id)
+}
+
 const EBUSY: u32 = 16;
 const EAGAIN: u32 = 11;
 
