@@ -189,8 +189,8 @@ pub(super) const ENTRIES: &[Entry] = &[
     place(
         "nf_hook_slow",
         "a netfilter hook dropped the packet",
-        "iptables, nftables, conntrack and IPVS of kernels before 6.7 or so drop here; later \
-         ones drop nftables' packets in nft_do_chain.",
+        "iptables, conntrack, IPVS and nftables drop here; since 6.7 what a rule of nftables \
+         drops is dropped in nft_do_chain.",
     )
     .causes(&["a firewall rule or policy; a full conntrack table"])
     .commands(&["nft list ruleset; iptables-save -c; conntrack -S"])

@@ -162,9 +162,9 @@ pub(super) const ENTRIES: &[Entry] = &[
     .see(&["IcmpOutRateLimitGlobal"]),
     counter(
         "IcmpOutRateLimitGlobal",
-        "icmpv4_global_allow: more than icmp_msgs_per_sec (1000) ICMP messages a second on the \
-         whole host. Path MTU and \"port unreachable\" messages then stay out, so peers run into \
-         timeouts.",
+        "icmpv4_global_allow: more than icmp_msgs_per_sec (1000) ICMP messages a second, on \
+         older kernels of the whole host, on newer of the namespace. Path MTU and \"port \
+         unreachable\" messages then stay out, so peers run into timeouts.",
     )
     .causes(&[
         "a scan or flood that asks for many errors; raise icmp_msgs_per_sec and icmp_msgs_burst \

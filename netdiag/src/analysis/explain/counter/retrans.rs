@@ -87,7 +87,10 @@ pub(super) const ENTRIES: &[Entry] = &[
         "segments sent again after a timeout, while starting slowly",
         "What follows a timeout: everything outstanding is taken for lost.",
     )
-    .causes(&["see TcpExtTCPTimeouts"])
+    .causes(&[
+        "whatever made the timer run out: loss of a whole burst, a path that was gone for a \
+         while",
+    ])
     .commands(&["nstat -az TcpExtTCPTimeouts TcpExtTCPSlowStartRetrans"])
     .see(&["TcpExtTCPTimeouts", "packet-loss"]),
     named_counter(
@@ -121,7 +124,7 @@ pub(super) const ENTRIES: &[Entry] = &[
         "reports of peers that an out-of-order segment arrived twice",
         "As TcpExtTCPDSACKRecv, for data beyond a gap.",
     )
-    .causes(&["as TcpExtTCPDSACKRecv"])
+    .causes(&["reordering, or a sender that repeats more than was lost"])
     .commands(&["nstat -az | grep DSACK"])
     .see(&["spurious-retransmission", "TcpExtTCPDSACKRecv"]),
     named_counter(

@@ -205,7 +205,7 @@ pub(super) const ENTRIES: &[Entry] = &[
         "The key number in the option is unknown here, or the socket has no TCP-AO keys at all.",
     )
     .causes(&["a key change that reached one end only; TCP-AO not configured here"])
-    .commands(&["nstat -az | grep TCPAO; journalctl -k -g 'TCP: AO'"])
+    .commands(&["nstat -az | grep TCPAO; perf trace -a -e 'tcp:tcp_ao_*'"])
     .see(&["TCP_AOKEYNOTFOUND", "TCP_AOUNEXPECTED"]),
     counter(
         "TcpExtTCPMinTTLDrop",

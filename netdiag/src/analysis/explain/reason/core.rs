@@ -174,17 +174,19 @@ pub(super) const ENTRIES: &[Entry] = &[
     reason(
         "SKB_CSUM",
         SINCE_6_1,
-        "the checksum of a packet to be sent could not be computed",
-        "skb_checksum_help failed where a device cannot compute the checksum itself: a tap \
-         device (tap_handle_frame, used by macvtap and ipvtap) or the copy of a packet to user \
-         space. The packet's checksum offsets do not fit its data.",
+        "a checksum is wrong, or could not be computed",
+        "rawv6_rcv found the checksum of a packet for a raw IPv6 socket (IPV6_CHECKSUM) wrong; \
+         or skb_checksum_help failed where a tap device (tap_handle_frame, used by macvtap and \
+         ipvtap) has to fill a checksum in, because its offsets do not fit the data.",
     )
     .causes(&[
-        "a guest or program gives a virtio header with csum_start or csum_offset beyond the \
+        "raw sockets (OSPFv3, PIM, ping programs): corruption on the way, or a sender that \
+         computes it wrongly",
+        "tap devices: a guest gives a virtio header with csum_start or csum_offset beyond the \
          packet: update or fix it",
-        "memory pressure while the packet was made linear",
     ])
     .commands(&[
+        "ss -6 -w -a -n -p  # raw sockets and their processes",
         "ethtool -k DEVICE | grep -E 'checksum|scatter'",
         "netdiag drops --each --reason SKB_CSUM",
     ])

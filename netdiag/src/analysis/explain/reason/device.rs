@@ -65,8 +65,8 @@ pub(super) const ENTRIES: &[Entry] = &[
         "DEV_HDR",
         SINCE_6_1,
         "the header that a device or program put before the packet is invalid",
-        "tun_get_user, tap_get_user and tun_net_xmit: the virtio-net header (offsets, GSO type, \
-         lengths) does not fit the packet.",
+        "tun_get_user and tap_get_user: the virtio-net header (offsets, GSO type, lengths) does \
+         not fit the packet.",
     )
     .causes(&[
         "a guest driver or a program with IFF_VNET_HDR that fills the header wrongly: update or \
@@ -216,8 +216,7 @@ pub(super) const ENTRIES: &[Entry] = &[
         "MAC_INVALID_SOURCE",
         SINCE_6_12,
         "the source MAC address is one that no frame may have",
-        "br_handle_frame, vxlan and macvlan code: the source is all zeros, or a multicast \
-         address.",
+        "br_handle_frame and vxlan_set_mac: the source is all zeros, or a multicast address.",
     )
     .causes(&[
         "a program that builds frames itself (TAP, packet socket, DPDK) and leaves the source \
@@ -230,8 +229,7 @@ pub(super) const ENTRIES: &[Entry] = &[
         "LOCAL_MAC",
         SINCE_6_12,
         "a frame came in with this device's own MAC address as source",
-        "vxlan_set_mac and br_handle_frame_finish: the frame claims to be from this very device. \
-         It would move the own address to another port.",
+        "vxlan_set_mac: the inner frame claims to be from this very VXLAN device.",
     )
     .causes(&[
         "a loop: frames of this host come back by the overlay or a second cable",

@@ -158,7 +158,7 @@ pub(super) const ENTRIES: &[Entry] = &[
         "IP_OUTNOROUTES",
         SINCE_6_1,
         "this host has no route for a packet that it wants to send",
-        "__ip_queue_xmit, ip6_xmit and the tunnel code looked up the way out of an existing \
+        "__ip_queue_xmit, ip6_pkt_drop and the tunnel code looked up the way out of an existing \
          packet and found none. For most traffic connect and sendto fail with ENETUNREACH \
          earlier, and no packet exists to be dropped.",
     )

@@ -57,7 +57,7 @@ pub(super) const ENTRIES: &[Entry] = &[
     .causes(&["crafted packets: each header costs processor time"])
     .commands(&[
         "tcpdump -n -vv -i DEVICE 'ip6 proto 0 or ip6 proto 43 or ip6 proto 60'",
-        "sysctl -a 2>/dev/null | grep -iE 'ipv6.*ext_?h'",
+        "netdiag drops --each --reason IPV6_TOO_MANY_EXTHDRS  # from whom",
     ])
     .see(&["IPV6_BAD_EXTHDR"]),
     reason(

@@ -112,7 +112,8 @@ pub(super) const ENTRIES: &[Entry] = &[
         "OVS_DROP_FRAG_L2_TOO_LONG",
         NOT_6_18,
         "the link-layer header is too long to fragment the packet",
-        "ovs_fragment keeps the header aside while it cuts; there is room for 32 bytes.",
+        "ovs_fragment keeps the header aside while it cuts; there is room for an Ethernet header \
+         with a VLAN tag and three MPLS labels.",
     )
     .causes(&[
         "many VLAN or MPLS tags on a packet that is larger than the MTU: fewer tags, or a larger \

@@ -37,9 +37,8 @@ pub(super) const ENTRIES: &[Entry] = &[
         "QDISC_BURST_DROP",
         SINCE_7_2,
         "more packets at once than may wait for the queue's lock",
-        "Since 6.19 senders put packets into a list beside the queue, and one of them takes them \
-         over. Above net.core.qdisc_max_burst packets (1000 by default) in that list, \
-         __dev_xmit_skb drops.",
+        "Senders put packets into a list beside the queue, and one of them takes them over. \
+         Above net.core.qdisc_max_burst packets in that list, __dev_xmit_skb drops.",
     )
     .causes(&[
         "many processors send by one queue: use mq with a NIC of several queues, or an fq on \
@@ -168,7 +167,11 @@ pub(super) const ENTRIES: &[Entry] = &[
          as netem's loss, a class that drops or a noop queue. kfree_skb reports the same packet \
          as QDISC_DROP.",
     )
-    .causes(&["see QDISC_DROP: the kind of the qdisc says which"])
+    .causes(&[
+        "netem's loss, a class of htb, hfsc or drr without a queue, a filter of the discipline \
+         that says drop, or the noop queue of a device that is down: the kind of the qdisc says \
+         which",
+    ])
     .commands(&["tc -s -d qdisc show dev DEVICE; tc -s class show dev DEVICE"])
     .see(&["QDISC_DROP"]),
     reason(

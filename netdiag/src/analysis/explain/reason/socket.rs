@@ -38,8 +38,9 @@ pub(super) const ENTRIES: &[Entry] = &[
         "SOCKET_CLOSE",
         SINCE_6_12,
         "the socket was closed with messages in its queue",
-        "A Unix domain socket goes away (unix_release_sock, its destructor) and its unread \
-         messages with it.",
+        "A Unix domain socket goes away (unix_release_sock) and its unread messages with it; \
+         also messages with file descriptors that only point at each other, which the garbage \
+         collector of Unix sockets finds (__unix_gc).",
     )
     .normal("Ordinary at the end of a process or a session.")
     .causes(&[
@@ -129,7 +130,7 @@ pub(super) const ENTRIES: &[Entry] = &[
         "cat /proc/net/sockstat  # mem in pages",
         "sysctl net.ipv4.udp_mem net.ipv4.tcp_mem",
         "nstat -az UdpMemErrors TcpExtTCPRcvQDrop TcpExtTCPOFODrop TcpExtTCPMemoryPressures",
-        "ss -t -u -a -m -p | grep -B1 'r[1-9][0-9]\\{5,\\}'",
+        "ss -t -u -a -m -p -O | grep -E 'skmem:\\(r[1-9][0-9]{5,}'",
     ])
     .see(&["UdpMemErrors", "TcpExtTCPRcvQDrop", "SOCKET_RCVBUFF"]),
     reason(

@@ -141,7 +141,7 @@ pub(super) const ENTRIES: &[Entry] = &[
         "the accept queue is full: the program does not accept fast enough",
         "The handshake was complete, and there was no room for the connection in the listener's \
          queue (tcp_check_req). Without tcp_abort_on_overflow the client believes that it is \
-         connected, and repeats its data. Since 6.14; before, NOT_SPECIFIED.",
+         connected, and repeats its data. 6.12 still says NOT_SPECIFIED.",
     )
     .causes(&[
         "the program is stuck or too slow to call accept: look at it first",
@@ -180,8 +180,8 @@ pub(super) const ENTRIES: &[Entry] = &[
         "TCP_OLD_ACK",
         SINCE_6_1,
         "an acknowledgment that says nothing new where a new one was needed",
-        "In a state that waits for a certain ACK, such as the end of a handshake or of a \
-         connection, the segment acknowledged only what was known.",
+        "tcp_rcv_state_process of older kernels (6.1 of those tested): while the connection \
+         closes, the segment acknowledged only what was known. Later kernels accept such an ACK.",
     )
     .normal("Ordinary in small numbers: duplicates and reordering.")
     .causes(&[

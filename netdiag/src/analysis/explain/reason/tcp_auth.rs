@@ -20,7 +20,7 @@ pub(super) const ENTRIES: &[Entry] = &[
     ])
     .commands(&[
         "tcpdump -n -v -i DEVICE tcp port 179  # the options of each segment",
-        "journalctl -k -g 'TCP: .*(MD5|AO)'",
+        "perf trace -a -e tcp:tcp_hash_bad_header",
     ])
     .see(&["TCP_MD5FAILURE", "TCP_AOFAILURE"]),
     reason(
@@ -73,7 +73,7 @@ pub(super) const ENTRIES: &[Entry] = &[
     ])
     .commands(&[
         "nstat -az TcpExtTCPMD5Failure",
-        "journalctl -k -g 'MD5 Hash'  # kernels before 6.12 log both addresses",
+        "journalctl -k -g 'MD5 Hash'  # older kernels, 6.1 too, log both addresses",
         "tcpdump -n -M PASSWORD -v tcp port 179  # md5 valid or invalid",
     ])
     .see(&["TcpExtTCPMD5Failure", "TCP_MD5NOTFOUND", "TCP_AOFAILURE"]),
@@ -112,7 +112,7 @@ pub(super) const ENTRIES: &[Entry] = &[
     ])
     .commands(&[
         "nstat -az TcpExtTCPAOKeyNotFound",
-        "journalctl -k -g 'TCP: AO'",
+        "perf trace -a -e 'tcp:tcp_ao_*'",
     ])
     .see(&["TcpExtTCPAOKeyNotFound", "TCP_AOFAILURE"]),
     reason(
@@ -146,7 +146,7 @@ pub(super) const ENTRIES: &[Entry] = &[
     ])
     .commands(&[
         "ynl --family psp --dump dev-get  # devices and versions",
-        "ynl --family psp --do get-stats --json '{\"dev-id\": 1}'",
+        "ethtool -S DEVICE | grep -i psp",
     ])
     .see(&["PSP_OUTPUT", "XFRM_POLICY"]),
     reason(

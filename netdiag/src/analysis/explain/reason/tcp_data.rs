@@ -118,7 +118,7 @@ pub(super) const ENTRIES: &[Entry] = &[
         SINCE_6_12,
         "the segment lies wholly before what is expected: a repetition",
         "tcp_sequence in tcp_validate_incoming: the segment ends before the last acknowledged \
-         byte. This host answers with a duplicate ACK. Kernels before 6.5 call it \
+         byte. This host answers with a duplicate ACK. Kernels before 6.6 call it \
          TCP_INVALID_SEQUENCE.",
     )
     .normal(
@@ -144,7 +144,7 @@ pub(super) const ENTRIES: &[Entry] = &[
         SINCE_6_1,
         "the segment starts beyond the receive window",
         "tcp_sequence in tcp_validate_incoming: the sequence number is not acceptable, and a \
-         duplicate ACK tells the peer what is expected. Before 6.5 also given for segments that \
+         duplicate ACK tells the peer what is expected. Before 6.6 also given for segments that \
          are too old.",
     )
     .causes(&[
@@ -208,8 +208,8 @@ pub(super) const ENTRIES: &[Entry] = &[
         "TCP_RFC7323_PAWS_ACK",
         SINCE_6_18,
         "a pure acknowledgment with an old timestamp, out of order",
-        "Since 6.14 (tcp_disordered_ack_check): the same as TCP_RFC7323_PAWS for an ACK without \
-         data that was overtaken by others.",
+        "tcp_disordered_ack_check: the same as TCP_RFC7323_PAWS for an ACK without data that was \
+         overtaken by others.",
     )
     .normal("Ordinary: reordered ACKs carry nothing that is missing.")
     .causes(&["reordering on the way; only a concern when throughput suffers"])
@@ -241,8 +241,8 @@ pub(super) const ENTRIES: &[Entry] = &[
         "TCP_RFC7323_TSECR",
         SINCE_6_18,
         "the last ACK of a handshake echoes a timestamp that was never sent",
-        "Since 6.14, tcp_check_req: the echoed timestamp is not between those of the SYN-ACKs of \
-         this handshake.",
+        "tcp_check_req: the echoed timestamp is not between those of the SYN-ACKs of this \
+         handshake.",
     )
     .causes(&[
         "a middlebox that rewrites timestamps one way only, or a client with a broken TCP stack",

@@ -17,8 +17,11 @@ const FORMAT_COMMANDS: &[&str] = &[
     "tcpdump -n -e -i MONITOR  # iw dev DEVICE interface add MONITOR type monitor",
 ];
 
-const MONITOR_CAUSES: &[&str] =
-    &["see the reason of the same name with RX_DROP_U_, which newer kernels give"];
+const MONITOR_CAUSES: &[&str] = &[
+    "a repeater or bridge that only one end is set up for, or stations out of step with the \
+     access point",
+    "a sender with a fault: find it by its address on a monitor device",
+];
 const MONITOR_COMMANDS: &[&str] = &["iw dev DEVICE station dump", "tcpdump -n -e -i MONITOR"];
 
 pub(super) const ENTRIES: &[Entry] = &[
@@ -65,8 +68,8 @@ pub(super) const ENTRIES: &[Entry] = &[
     reason(
         "RX_DROP_U_RUNT_DATA",
         SINCE_7_2,
-        "a data frame is too short",
-        "It ends before its header does.",
+        "a data frame of a station that is not associated is too short",
+        "It ends before the protocol that would show a key exchange.",
     )
     .causes(FORMAT_CAUSES)
     .commands(FORMAT_COMMANDS),
@@ -83,14 +86,6 @@ pub(super) const ENTRIES: &[Entry] = &[
         SINCE_7_2,
         "a management frame is too short",
         "It ends before its header does.",
-    )
-    .causes(FORMAT_CAUSES)
-    .commands(FORMAT_COMMANDS),
-    reason(
-        "RX_DROP_U_MALFORMED_ACTION",
-        SINCE_7_2,
-        "an action frame is malformed",
-        "Its contents do not have the form of their category; it is sent back or dropped.",
     )
     .causes(FORMAT_CAUSES)
     .commands(FORMAT_COMMANDS),
@@ -122,7 +117,7 @@ pub(super) const ENTRIES: &[Entry] = &[
         "RX_DROP_U_DEFRAG_MISMATCH",
         SINCE_7_2,
         "a fragment belongs to no frame that is being put together",
-        "The earlier fragments are lost, too old, or of another sender.",
+        "The earlier fragments are lost, or too old.",
     )
     .causes(FORMAT_CAUSES)
     .commands(FORMAT_COMMANDS),

@@ -258,6 +258,15 @@ pub(super) const ENTRIES: &[Entry] = &[
     .causes(KEYS_CAUSES)
     .commands(KEYS_COMMANDS),
     reason(
+        "RX_DROP_U_UNPROTECTED",
+        SINCE_7_2,
+        "there is no key for an encrypted frame",
+        "Neither the station nor the device has a key that fits; also a group action frame that \
+         should be encrypted and is not.",
+    )
+    .causes(KEYS_CAUSES)
+    .commands(KEYS_COMMANDS),
+    reason(
         "RX_DROP_U_UNPROT_ACTION",
         NOT_6_18,
         "an action frame came in plain where encryption is agreed",
@@ -314,26 +323,18 @@ pub(super) const ENTRIES: &[Entry] = &[
     .causes(UNPROTECTED_CAUSES)
     .commands(UNPROTECTED_COMMANDS),
     reason(
-        "RX_DROP_U_UNPROTECTED",
-        SINCE_7_2,
-        "a data frame came in plain on an encrypted link",
-        "Only the frames of the key exchange may.",
-    )
-    .causes(UNPROTECTED_CAUSES)
-    .commands(UNPROTECTED_COMMANDS),
-    reason(
         "RX_DROP_U_MCAST_DEAUTH",
         SINCE_7_2,
-        "a deauthentication to a group that this station does not follow",
-        "It was sent to all, and is not valid for this connection.",
+        "a deauthentication to a group address",
+        "Only a single address or broadcast is valid for it.",
     )
     .causes(UNPROTECTED_CAUSES)
     .commands(UNPROTECTED_COMMANDS),
     reason(
         "RX_DROP_U_MCAST_DISASSOC",
         SINCE_7_2,
-        "a disassociation to a group that this station does not follow",
-        "It was sent to all, and is not valid for this connection.",
+        "a disassociation to a group address",
+        "Only a single address or broadcast is valid for it.",
     )
     .causes(UNPROTECTED_CAUSES)
     .commands(UNPROTECTED_COMMANDS),

@@ -18,24 +18,24 @@ pub(super) const ENTRIES: &[Entry] = &[
     reason(
         "RX_DROP_U_MESH_DS_BITS",
         SINCE_7_2,
-        "a mesh frame with direction bits that mesh does not use",
-        "To-DS and From-DS do not fit.",
+        "a mesh group frame with direction bits that mesh does not use",
+        "Group data in a mesh has From-DS set and To-DS clear.",
     )
     .causes(MESH_CAUSES)
     .commands(MESH_COMMANDS),
     reason(
         "RX_DROP_U_MESH_A3_MISMATCH",
         SINCE_7_2,
-        "a mesh frame whose third address is not this host's",
-        "It was not meant for this point.",
+        "a mesh group frame from this very host came back",
+        "The third address is the own one: an echo.",
     )
     .causes(MESH_CAUSES)
     .commands(MESH_COMMANDS),
     reason(
         "RX_DROP_U_MESH_NO_A4",
         SINCE_7_2,
-        "a mesh frame without the fourth address",
-        "It is too short for the header that its bits announce.",
+        "a mesh data frame without the fourth address",
+        "Data to a single mesh point has four addresses.",
     )
     .causes(MESH_CAUSES)
     .commands(MESH_COMMANDS),

@@ -113,31 +113,32 @@ pub(super) const ENTRIES: &[Entry] = &[
     reason(
         "RX_DROP_U_UNEXPECTED_4ADDR",
         SINCE_7_2,
-        "a frame with four addresses on a device that cannot take it",
-        "4addr is off for the device or the station.",
+        "a frame with four addresses from a station that is not set up for it",
+        "hostapd is told, and may make a VLAN device for the station (wds_sta=1).",
     )
     .causes(STATE_CAUSES)
     .commands(STATE_COMMANDS),
     reason(
         "RX_DROP_U_NOT_PORT_CONTROL",
         NOT_6_18,
-        "a frame before the key exchange is over that is not part of it",
-        "Until the port is authorized only EAPOL passes.",
+        "a frame with three addresses on a 4addr device that is no key exchange",
+        "A station in 4addr mode takes only EAPOL in that form.",
     )
     .causes(STATE_CAUSES)
     .commands(STATE_COMMANDS),
     reason(
         "RX_DROP_U_PORT_CONTROL",
         SINCE_7_2,
-        "an EAPOL frame was handed to user space by another way",
-        "It went to hostapd or wpa_supplicant by nl80211, and ends here as a packet.",
+        "a frame that must not pass before or without encryption",
+        "The port is not authorized yet, or the frame came in plain where encryption is needed, \
+         or it is EAPOL for another address.",
     )
     .causes(STATE_CAUSES)
     .commands(STATE_COMMANDS),
     reason(
         "RX_DROP_U_UNKNOWN_STA",
         SINCE_7_2,
-        "the frame is from a station that is not known",
+        "a block ack request from a station that is not known",
         "There is no entry for its sender on this device.",
     )
     .causes(STATE_CAUSES)
@@ -177,8 +178,8 @@ pub(super) const ENTRIES: &[Entry] = &[
     reason(
         "RX_DROP_U_UNEXPECTED_EXT_FRAME",
         SINCE_7_2,
-        "an extension frame that this device does not expect",
-        "S1G beacons and the like on a device of another kind.",
+        "an extension frame on a device that is no station",
+        "Only stations take S1G beacons and the like.",
     )
     .causes(STATE_CAUSES)
     .commands(STATE_COMMANDS),
@@ -227,6 +228,15 @@ pub(super) const ENTRIES: &[Entry] = &[
         SINCE_7_2,
         "the link of a multi-link connection is gone",
         "The frame came by a link that is no longer set up.",
+    )
+    .causes(STATE_CAUSES)
+    .commands(STATE_COMMANDS),
+    reason(
+        "RX_DROP_U_MALFORMED_ACTION",
+        SINCE_7_2,
+        "an action frame that the kernel does not handle, on an access point",
+        "It is left to hostapd, which has its own copy; other kinds of devices send such frames \
+         back.",
     )
     .causes(STATE_CAUSES)
     .commands(STATE_COMMANDS),
