@@ -102,7 +102,7 @@ pub(super) const ENTRIES: &[Entry] = &[
         "tcp_prune_ofo_queue: one count, several segments.",
     )
     .causes(&["loss with large windows and too little receive buffer"])
-    .commands(&["nstat -az TcpExtPruneCalled TcpExtRcvCollapsed; ss -t -i -m -p"])
+    .commands(&["nstat -az TcpExtPruneCalled TcpExtTCPRcvCollapsed; ss -t -i -m -p"])
     .see(&["TCP_OFO_QUEUE_PRUNE", "TcpExtRcvPruned"]),
     counter(
         "TcpExtRcvPruned",

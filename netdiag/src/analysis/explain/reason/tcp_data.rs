@@ -250,8 +250,8 @@ pub(super) const ENTRIES: &[Entry] = &[
     ])
     .commands(&[
         "nstat -az TcpExtTSEcrRejected",
-        "tcpdump -n -v -i DEVICE 'tcp[tcpflags] & tcp-syn != 0 or tcp[tcpflags] == tcp-ack' and \
-         host ADDRESS",
+        "tcpdump -n -v -i DEVICE 'host ADDRESS and (tcp[tcpflags] & tcp-syn != 0 or \
+         tcp[tcpflags] == tcp-ack)'",
     ])
     .see(&["TCP_RFC7323_PAWS"]),
 ];
