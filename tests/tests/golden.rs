@@ -39,11 +39,12 @@ fn unprivileged(arguments: &[&str]) -> Ended {
 
 #[test]
 fn help_of_every_command() {
-    let commands: [(&str, &[&str]); 9] = [
+    let commands: [(&str, &[&str]); 10] = [
         ("help.txt", &["--help"]),
         ("help-drops.txt", &["drops", "--help"]),
         ("help-retrans.txt", &["retrans", "--help"]),
         ("help-conn.txt", &["conn", "--help"]),
+        ("help-explain.txt", &["explain", "--help"]),
         ("help-read.txt", &["read", "--help"]),
         ("help-counters.txt", &["counters", "--help"]),
         ("help-doctor.txt", &["doctor", "--help"]),
@@ -54,6 +55,53 @@ fn help_of_every_command() {
         let ended = run(arguments);
         assert_eq!((ended.code, ended.stderr.as_str()), (Some(0), ""));
         check(name, &ended.stdout);
+    }
+}
+
+#[test]
+fn names_are_explained_without_root() {
+    let ways: [(&str, &[&str]); 8] = [
+        ("explain.txt", &["explain"]),
+        (
+            "explain-reason.txt",
+            &["explain", "skb_drop_reason_no_socket"],
+        ),
+        ("explain-counter.txt", &["explain", "ListenOverflows"]),
+        ("explain-several.txt", &["explain", "InCsumErrors"]),
+        ("explain-finding.txt", &["explain", "zero-window-stall"]),
+        ("explain-place.txt", &["explain", "ip_error.part.0+0x1c"]),
+        (
+            "explain-reason.jsonl",
+            &["explain", "QDISC_OVERLIMIT", "--json"],
+        ),
+        (
+            "explain-counter.jsonl",
+            &["explain", "IpInHdrErrors", "--json"],
+        ),
+    ];
+    for (name, arguments) in ways {
+        let ended = unprivileged(arguments);
+        assert_eq!((ended.code, ended.stderr.as_str()), (Some(0), ""));
+        check(name, &ended.stdout);
+    }
+    let all = run(&["explain", "--json"]).stdout;
+    let list = run(&["explain"]).stdout;
+    assert_eq!(all.lines().count(), list.lines().count());
+}
+
+#[test]
+fn an_unknown_name_is_told_with_the_nearest() {
+    for (name, asked) in [
+        ("explain-slip.txt", "NO_SOKET"),
+        ("explain-part.txt", "rpfilter"),
+        ("explain-number.txt", "3"),
+        ("explain-nothing.txt", "\u{1b}[2Jhello world"),
+    ] {
+        for arguments in [vec!["explain", asked], vec!["explain", "--json", asked]] {
+            let ended = run(&arguments);
+            assert_eq!((ended.code, ended.stdout.as_str()), (Some(1), ""));
+            check(name, &ended.stderr);
+        }
     }
 }
 
@@ -138,6 +186,7 @@ fn a_wrong_command_line_is_told_with_status_2() {
         ("wrong-flag.txt", ["drops", "--durations", "10s"]),
         ("wrong-time.txt", ["drops", "--duration", "10x"]),
         ("wrong-size.txt", ["drops", "--buffer-size", "15M"]),
+        ("wrong-explain.txt", ["explain", "NO_SOCKET", "IP_INHDR"]),
     ] {
         let ended = run(&arguments);
         assert_eq!((ended.code, ended.stdout.as_str()), (Some(2), ""));

@@ -4,6 +4,7 @@ pub mod census;
 pub mod conn;
 pub mod counter;
 pub mod event;
+pub mod explain;
 pub mod filter;
 pub mod finding;
 pub mod group;

@@ -25,6 +25,7 @@ use std::{net::IpAddr, path::PathBuf, time::Duration};
         sudo netdiag retrans                       what TCP sends once more, and why\n  \
         netdiag read drops.pcapng                  the same once more, without root\n  \
         netdiag counters                           what the kernel has counted since boot\n  \
+        netdiag explain NO_SOCKET                  what a reason, counter or finding means\n  \
         sudo netdiag doctor                        what this kernel allows\n  \
         sudo netdiag lab run ethernet-on-l3-device a fault in a namespace of its own, found live\n\n\
         Exit status: 0 done, 1 failed, 2 wrong command line, 3 events lost with --require-complete."
@@ -68,6 +69,8 @@ pub enum Command {
     Read(ReadArgs),
     /// Kernel counters that speak of drops: values, and deltas over an interval
     Counters(CountersArgs),
+    /// What a drop reason, counter or finding means, and what to do; without a name, the list
+    Explain(ExplainArgs),
     /// What this kernel and this user allow, rung by rung, and what to do about each 'no'
     Doctor(DoctorArgs),
     /// Fault scenarios in network namespaces of their own, with what netdiag finds
@@ -241,6 +244,22 @@ pub struct CountersArgs {
     /// Only this network namespace: a name, a process id, or an inode number [default: all]
     #[arg(long, value_name = "NAME|PID|INODE")]
     pub netns: Option<String>,
+    /// Print JSON lines on standard output
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Options of `netdiag explain`.
+#[derive(Args, Clone, Debug)]
+#[command(after_help = "Examples:\n  \
+        netdiag explain                        all names, with a line each\n  \
+        netdiag explain NO_SOCKET              a drop reason\n  \
+        netdiag explain ListenOverflows        a counter, with or without its group\n  \
+        netdiag explain ethernet-on-l3-device  a finding\n  \
+        netdiag explain ip_rcv_core+0x22c      a place, for kernels that give no reason")]
+pub struct ExplainArgs {
+    /// A drop reason, a counter, a finding, or a function that drops; in any case
+    pub name: Option<String>,
     /// Print JSON lines on standard output
     #[arg(long)]
     pub json: bool,

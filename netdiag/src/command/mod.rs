@@ -7,6 +7,7 @@ mod doctor;
 mod drops;
 mod dump;
 mod ended;
+mod explain;
 mod lab;
 mod observe;
 mod read;
@@ -36,6 +37,7 @@ pub fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Retrans(args) => retrans::run(&args, output, &diagnostics),
         Command::Read(args) => read::run(&args, output, &diagnostics),
         Command::Counters(args) => counters::run(&args, &output, &diagnostics),
+        Command::Explain(args) => explain::run(&args, &output),
         Command::Doctor(args) => doctor::run(&args, &output, &diagnostics),
         Command::Lab(args) => lab::run(&args.action, output, &diagnostics),
     }

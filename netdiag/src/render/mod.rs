@@ -6,6 +6,7 @@ mod diagnostic;
 pub mod doctor;
 mod dump;
 mod each;
+pub mod explain;
 mod flows;
 mod groups;
 mod json;

@@ -34,6 +34,10 @@ impl Paint {
         self.wrap("1", text)
     }
 
+    pub(super) fn dim(self, text: &str) -> String {
+        self.wrap("2", text)
+    }
+
     pub(super) fn red(self, text: &str) -> String {
         self.wrap("1;31", text)
     }

@@ -156,7 +156,7 @@ fn a_full_accept_queue_of_the_same_namespace() {
         pair.await_counter(Side::Server, "TcpExtTCPSynRetrans", 2);
         let run = live.stop();
         drop((attempts, listener));
-        assert_found(&run, &["accept-queue-full"]);
+        assert_found(&run, &["accept-queue-overflow"]);
     });
 }
 

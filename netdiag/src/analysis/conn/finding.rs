@@ -140,6 +140,11 @@ const RULES: [&Rule; 8] = [
     &SLOW_HANDSHAKE,
 ];
 
+/// The names of all findings about connections.
+pub fn ids() -> impl Iterator<Item = &'static str> {
+    RULES.iter().map(|rule| rule.id)
+}
+
 #[derive(Debug, Default)]
 struct Tally {
     count: u64,

@@ -1,7 +1,7 @@
 //! Packets that are in good order but stand where they do not belong.
 
 use super::{Event, Rule, Severity, Tally};
-use crate::decode::DisguiseKind;
+use crate::{analysis::explain::remedy, decode::DisguiseKind};
 
 pub(super) const RULES: &[Rule] = &[
     Rule {
@@ -20,23 +20,14 @@ pub(super) const RULES: &[Rule] = &[
         evidence: |tally| tally.faults.clone(),
         remedy: |tally| {
             let device = device(tally, "the device");
-            let strip = if tally.tagged == 0 {
-                format!(
-                    "strip the 14-byte MAC header before redirecting to {device}, or make the device a TAP"
-                )
-            } else {
-                format!(
+            let mut remedy = remedy("ethernet-on-l3-device", &[("DEVICE", Some(device))]);
+            if let Some(strip) = remedy.first_mut().filter(|_| tally.tagged > 0) {
+                *strip = format!(
                     "strip the MAC header and its VLAN tag (18 bytes) before redirecting to {device}, or make the \
                      device a TAP"
-                )
-            };
-            vec![
-                strip,
-                format!(
-                    "find the sender: `bpftool net`, `tc filter show dev {device} ingress`, or the process \
-                         that writes to {device}"
-                ),
-            ]
+                );
+            }
+            remedy
         },
     },
     Rule {
@@ -49,10 +40,8 @@ pub(super) const RULES: &[Rule] = &[
         },
         evidence: |tally| tally.faults.clone(),
         remedy: |tally| {
-            vec![format!(
-                "open {} with IFF_NO_PI, or let the program that writes to it leave out the 4-byte header",
-                device(tally, "the tun device")
-            )]
+            let device = device(tally, "the tun device");
+            remedy("packet-info-left-on", &[("DEVICE", Some(device))])
         },
     },
     Rule {
@@ -65,10 +54,8 @@ pub(super) const RULES: &[Rule] = &[
         },
         evidence: |tally| tally.faults.clone(),
         remedy: |tally| {
-            vec![format!(
-                "put a MAC header before the packet when redirecting to {}, or make the device a TUN",
-                device(tally, "the device")
-            )]
+            let device = device(tally, "the device");
+            remedy("ip-on-ethernet-device", &[("DEVICE", Some(device))])
         },
     },
 ];

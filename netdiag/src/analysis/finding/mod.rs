@@ -90,6 +90,11 @@ fn rules() -> impl Iterator<Item = &'static Rule> {
     RULES.iter().copied().flatten()
 }
 
+/// The names of all findings about packets.
+pub fn ids() -> impl Iterator<Item = &'static str> {
+    rules().map(|rule| rule.id)
+}
+
 /// What a rule has gathered.
 #[derive(Debug, Default)]
 struct Tally {

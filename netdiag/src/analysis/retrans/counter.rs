@@ -54,6 +54,19 @@ const CONTEXT: [&str; 20] = [
     "Icmp6InPktTooBigs",
 ];
 
+/// Counters that retransmissions raise.
+const EXPLAINED: [&str; 4] = [
+    "TcpRetransSegs",
+    "TcpExtTCPSynRetrans",
+    "TcpExtTCPRetransFail",
+    "TcpExtTCPSpuriousRtxHostQueues",
+];
+
+/// The names of all counters that speak of retransmissions.
+pub fn names() -> impl Iterator<Item = &'static str> {
+    EXPLAINED.into_iter().chain(CONTEXT)
+}
+
 impl Reconciled {
     /// Takes a retransmission into account.
     pub fn observe(&mut self, retrans: &Retrans) {

@@ -49,6 +49,11 @@ impl Counters<'_> {
     }
 }
 
+/// The names of all findings about retransmissions.
+pub fn ids() -> impl Iterator<Item = &'static str> {
+    RULES.iter().chain([&LOSS]).map(|rule| rule.id)
+}
+
 /// Concludes from the connections and the counters that rose, worst first. `compared` says whether the counters are of
 /// the same retransmissions.
 #[must_use]

@@ -6,10 +6,10 @@ mod event;
 mod finding;
 mod flow;
 
-pub use counter::Reconciled;
+pub use counter::{Reconciled, names as counter_names};
 pub use dropped::{LocalDrop, LocalDrops, Verdict};
 pub use event::{RetransEvent, RetransFilter};
-pub use finding::findings;
+pub use finding::{findings, ids};
 pub use flow::{Flow, FlowKey, Flows, endpoint};
 
 /// What a run comes to: every retransmission passes here once, live and offline alike.

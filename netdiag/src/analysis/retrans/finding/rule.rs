@@ -3,6 +3,7 @@
 use super::{Counters, plural};
 use crate::{
     analysis::{
+        explain,
         finding::Severity,
         retrans::{Flow, LocalDrop, Verdict},
     },
@@ -57,14 +58,7 @@ const SPURIOUS: Rule = Rule {
         "TcpExtTCPDSACKOldSent",
         "TcpExtTCPSpuriousRTOs",
     ],
-    remedy: |_| {
-        vec![
-            "look for loss and delay on the way back: acknowledgments are lost, held back or come late".to_owned(),
-            "reordering does the same: ss -ti shows reordering and reord_seen of a connection".to_owned(),
-            "a retransmission timeout below the real round trip: ip route show (rto_min), net.ipv4.tcp_rto_min_us"
-                .to_owned(),
-        ]
-    },
+    remedy: |flows| for_peer("spurious-retransmission", flows),
     doubt: "DSACK counters are of the whole namespace: with many connections they may be another's",
 };
 
@@ -77,14 +71,8 @@ const HOST_QUEUE: Rule = Rule {
     evidence: |_| Vec::new(),
     counters: &["TcpExtTCPSpuriousRtxHostQueues"],
     remedy: |flows| {
-        let device = flows.iter().find_map(|flow| flow.ifname.clone());
-        let device = device.unwrap_or_else(|| "DEVICE".to_owned());
-        vec![
-            format!(
-                "tc -s qdisc show dev {device} (backlog), and what shapes or pauses the device"
-            ),
-            "a queue with fairness (fq, fq_codel) and less buffering".to_owned(),
-        ]
+        let device = flows.iter().find_map(|flow| flow.ifname.as_deref());
+        explain::remedy("host-queue-delay", &[("DEVICE", device.or(Some("DEVICE")))])
     },
     doubt: "",
 };
@@ -118,15 +106,7 @@ pub(super) const RULES: [Rule; 13] = [
                 .collect()
         },
         counters: &["TcpExtTCPRetransFail"],
-        remedy: |flows| {
-            let mut remedy = vec![
-                "EPERM is a rule or program in the output path (nft list ruleset), NET_XMIT_DROP a full queue or a tc \
-                 program (tc -s qdisc show), EHOSTUNREACH and ENETUNREACH a route that is gone, ENOBUFS no memory"
-                    .to_owned(),
-            ];
-            remedy.extend(first_remote(flows).map(|remote| format!("ip route get {remote}")));
-            remedy
-        },
+        remedy: |flows| for_peer("retransmission-failed-here", flows),
         doubt: "where in the output path it failed is not seen",
     },
     Rule {
@@ -139,22 +119,13 @@ pub(super) const RULES: [Rule; 13] = [
             vec![format!("the peer's window was 0 in {stalled} of the calls")]
         },
         counters: &["TcpExtTCPWinProbe"],
-        remedy: |flows| {
-            let mut remedy = vec![
-                "look at the peer's application: it does not read fast enough, or is stopped"
-                    .to_owned(),
-            ];
-            remedy.extend(first_remote(flows).map(|remote| {
-                format!("ss -tinm dst {remote} (rwnd_limited on this side; Recv-Q of the socket on the other)")
-            }));
-            remedy
-        },
+        remedy: |flows| for_peer("zero-window-stall", flows),
         doubt: "a window that closes for moments under load is normal",
     },
     SPURIOUS,
     HOST_QUEUE,
     Rule {
-        id: "accept-queue-full",
+        id: "accept-queue-overflow",
         severity: Severity::Error,
         claims: |flow, counters| {
             let handshake = flow.only(RetransKind::Syn) || flow.only(RetransKind::SynAck);
@@ -170,12 +141,7 @@ pub(super) const RULES: [Rule; 13] = [
             "TcpExtListenDrops",
             "TcpExtTCPSynRetrans",
         ],
-        remedy: |_| {
-            vec![
-                "ss -ltn: Recv-Q above Send-Q is a full queue; netdiag conn --listen names the process".to_owned(),
-                "let the application accept faster; then a longer queue: its backlog, net.core.somaxconn".to_owned(),
-            ]
-        },
+        remedy: |flows| for_peer("accept-queue-overflow", flows),
         doubt: "the counter is of the whole namespace: another listener's queue may be the full one",
     },
     Rule {
@@ -185,13 +151,7 @@ pub(super) const RULES: [Rule; 13] = [
         fault: "the first SYN, or the answer to it, got lost or was late, and cost the connection a second",
         evidence: handshake_evidence,
         counters: &["TcpExtTCPSynRetrans"],
-        remedy: |flows| {
-            let remote = first_remote(flows);
-            let look = remote.map(|remote| {
-                format!("a single one is ordinary; many: look for loss on the way (mtr {remote})")
-            });
-            look.into_iter().collect()
-        },
+        remedy: |flows| for_peer("handshake-delayed", flows),
         doubt: "what became of the connection is not seen here: netdiag conn tells",
     },
     Rule {
@@ -205,18 +165,7 @@ pub(super) const RULES: [Rule; 13] = [
             "TcpExtTCPTimeouts",
             "TcpExtListenOverflows",
         ],
-        remedy: |flows| {
-            let mut remedy = Vec::new();
-            if let Some(remote) = first_remote(flows) {
-                remedy.push(format!("ip route get {remote}; ip neigh show {remote}"));
-            }
-            remedy.push(
-                "on the peer: does the SYN arrive (netdiag drops, tcpdump), is it filtered (nft list ruleset), is the \
-                 accept queue full (ss -ltn, ListenOverflows)"
-                    .to_owned(),
-            );
-            remedy
-        },
+        remedy: |flows| for_peer("peer-unreachable", flows),
         doubt: "a SYN-ACK that is lost on its way back looks the same from here",
     },
     Rule {
@@ -230,18 +179,7 @@ pub(super) const RULES: [Rule; 13] = [
             "TcpExtListenOverflows",
             "TcpExtListenDrops",
         ],
-        remedy: |flows| {
-            let mut remedy = Vec::new();
-            remedy.extend(first_remote(flows).map(|remote| {
-                format!("ip route get {remote}: is it the way that the SYNs come by")
-            }));
-            remedy.push(
-                "a filter on the way back, asymmetric routing with a stateful firewall, a spoofed source (SYN flood), or \
-                 a full accept queue here (ss -ltn)"
-                    .to_owned(),
-            );
-            remedy
-        },
+        remedy: |flows| for_peer("return-path-lost", flows),
         doubt: "a client that has given up, or never existed, does not answer either",
     },
     Rule {
@@ -268,23 +206,7 @@ pub(super) const RULES: [Rule; 13] = [
             ]
         },
         counters: &["TcpExtTCPMTUPFail", "TcpExtTCPTimeouts"],
-        remedy: |flows| {
-            let mut remedy = Vec::new();
-            remedy.extend(first_remote(flows).map(|remote| {
-                format!(
-                    "tracepath -n {remote}, or ping -M do -s 1472 {remote}: which size still passes"
-                )
-            }));
-            remedy.push(
-                "let ICMP type 3 code 4 and ICMPv6 type 2 through every firewall on the way"
-                    .to_owned(),
-            );
-            remedy.push(
-                "until then: net.ipv4.tcp_mtu_probing=1, or clamp the MSS to the path's MTU"
-                    .to_owned(),
-            );
-            remedy
-        },
+        remedy: |flows| for_peer("path-mtu-black-hole", flows),
         doubt: "plain loss of a connection that only sends full segments looks the same; sizes that pass tell",
     },
     Rule {
@@ -294,16 +216,7 @@ pub(super) const RULES: [Rule; 13] = [
         fault: "the last segments of a burst, or their acknowledgments, were lost; a probe brought them back",
         evidence: |_| Vec::new(),
         counters: &["TcpExtTCPLossProbes", "TcpExtTCPLossProbeRecovery"],
-        remedy: |flows| {
-            first_remote(flows)
-                .map(|remote| {
-                    format!(
-                        "a single one is ordinary; many: look for loss on the way (mtr {remote})"
-                    )
-                })
-                .into_iter()
-                .collect()
-        },
+        remedy: |flows| for_peer("tail-loss", flows),
         doubt: "an acknowledgment that is only late (delayed ACKs of the peer) starts a probe, too",
     },
     Rule {
@@ -353,17 +266,7 @@ pub(super) const LOSS: Rule = Rule {
         "TcpExtTCPSlowStartRetrans",
         "TcpExtTCPLossProbes",
     ],
-    remedy: |flows| {
-        let mut remedy = Vec::new();
-        remedy.extend(first_remote(flows).map(|remote| {
-            format!("mtr {remote}: where on the way, and netdiag drops on the hosts along it")
-        }));
-        remedy.push(
-            "ip -s link, ethtool -S DEVICE: errors and drops of the own NIC never become events"
-                .to_owned(),
-        );
-        remedy
-    },
+    remedy: |flows| for_peer("packet-loss", flows),
     doubt: "the peer's host, a switch or a NIC may have dropped them",
 };
 
@@ -397,6 +300,11 @@ pub(super) fn established(flow: &Flow) -> bool {
         flow.state,
         Some(TcpState::SynSent | TcpState::SynRecv | TcpState::NewSynRecv)
     )
+}
+
+/// What the source of `netdiag explain` advises, for the first connection's peer.
+fn for_peer(id: &str, flows: &[&Flow]) -> Vec<String> {
+    explain::remedy(id, &[("PEER", first_remote(flows).as_deref())])
 }
 
 fn first_remote(flows: &[&Flow]) -> Option<String> {

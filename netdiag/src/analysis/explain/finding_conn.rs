@@ -1,0 +1,103 @@
+//! Findings about how connections come about: what each of them says, and the remedy where a rule fills it in.
+
+use super::{Entry, finding};
+
+pub(super) const ENTRIES: &[Entry] = &[
+    finding(
+        "handshake-delayed",
+        "one SYN or SYN-ACK was sent again before the connection went on",
+        "The first SYN, or the answer to it, did not get through or came late, and was sent once \
+         more after a second (RFC 6298). One such loss makes a connection a second slower, which \
+         users notice; it does not yet say that the peer cannot be reached.",
+    )
+    .normal("A single one in thousands of connections is what any network loses.")
+    .causes(&[
+        "loss on the way there or back",
+        "a listener whose accept queue was full for a moment",
+        "a peer that was busy or asleep",
+    ])
+    .remedy(&["a single one is ordinary; many: look for loss on the way (mtr PEER)"])
+    .commands(&[
+        "mtr ADDRESS",
+        "nstat -az TcpExtTCPSynRetrans TcpExtListenOverflows",
+    ])
+    .see(&["peer-unreachable", "TcpExtTCPSynRetrans", "slow-handshake"]),
+    finding(
+        "accept-queue-overflow",
+        "a listener's accept queue is full, and SYNs to it are dropped silently",
+        "Connections wait in the accept queue until the application takes them. When it holds \
+         more than its limit (the smaller of the backlog of listen() and net.core.somaxconn), the \
+         kernel drops further SYNs without an answer and without a drop event: the client sees \
+         timeouts, the server nothing but ListenOverflows.",
+    )
+    .causes(&[
+        "the application accepts too slowly: it is busy, blocked or stopped",
+        "a burst of connections, and a short backlog",
+    ])
+    .remedy(&[
+        "ss -ltn: Recv-Q above Send-Q is a full queue; netdiag conn --listen names the process",
+        "let the application accept faster; then a longer queue: its backlog, net.core.somaxconn",
+    ])
+    .commands(&[
+        "netdiag conn --listen",
+        "ss -ltn",
+        "nstat -az TcpExtListenOverflows TcpExtListenDrops",
+    ])
+    .see(&["TcpExtListenOverflows", "TcpExtListenDrops", "handshake-delayed"]),
+    finding(
+        "connection-refused",
+        "connections are answered with a reset",
+        "A RST, or an ICMP port unreachable, answers the SYN: connect() fails with ECONNREFUSED at once. The way there and back works, and nobody takes connections at that address and port.",
+    )
+    .causes(&["nothing listens on the port, or only on another address", "a firewall rejects with a reset"])
+    .commands(&["ss -ltnp", "nft list ruleset"])
+    .see(&["NO_SOCKET", "connection-filtered"]),
+    finding(
+        "connection-filtered",
+        "connections time out without any answer",
+        "SYNs are sent, sent again, and nothing comes back until the kernel or the application gives up (ETIMEDOUT).",
+    )
+    .causes(&["a firewall drops silently", "the host is down or the address is wrong", "the answers are lost on their way back"])
+    .commands(&["ip route get ADDRESS; ip neigh show ADDRESS", "nft list ruleset", "mtr --tcp -P PORT ADDRESS"])
+    .see(&["peer-unreachable", "NETFILTER_DROP"]),
+    finding(
+        "connection-no-route",
+        "connections fail because there is no route",
+        "connect() fails with ENETUNREACH or EHOSTUNREACH before a packet is sent: the routing table has no way to the address, or one that forbids it.",
+    )
+    .causes(&["the default route is missing", "an unreachable or prohibit route", "IPv6 is used where only IPv4 is connected"])
+    .commands(&["ip route get ADDRESS", "ip route show table all; ip rule show"])
+    .see(&["IpOutNoRoutes", "connection-filtered"]),
+    finding(
+        "ephemeral-ports-exhausted",
+        "no local port is left for a connection",
+        "connect() fails with EADDRNOTAVAIL: every port of net.ipv4.ip_local_port_range is taken for this destination, most of them often by connections in TIME_WAIT.",
+    )
+    .causes(&["many short connections to one address and port", "a narrow port range, or a program that binds before it connects"])
+    .commands(&["ss -s; ss -tan state time-wait | wc -l", "sysctl net.ipv4.ip_local_port_range net.ipv4.tcp_tw_reuse"])
+    .see(&["connection-refused"]),
+    finding(
+        "connection-reset",
+        "established connections end with a reset",
+        "A RST ends the connection, and what was on its way is lost: read() or write() fails with ECONNRESET or EPIPE.",
+    )
+    .causes(&["the peer closed with unread data, or was killed", "a firewall or load balancer has forgotten the connection", "data came after the socket was closed"])
+    .commands(&["ss -ti", "nstat -az TcpEstabResets TcpOutRsts"])
+    .see(&["connection-refused", "ephemeral-ports-exhausted"]),
+    finding(
+        "slow-handshake",
+        "the handshake takes much longer than a round trip",
+        "The time from connect() to ESTABLISHED is a multiple of the round trip that the connection measures later: a SYN or its answer was lost, or waited.",
+    )
+    .causes(&["a lost SYN, sent again after a second", "a full accept queue", "a neighbour that had to be resolved first"])
+    .commands(&["nstat -az TcpExtTCPSynRetrans", "ss -ti"])
+    .see(&["handshake-delayed", "accept-queue-overflow"]),
+    finding(
+        "connection-forbidden",
+        "this host forbids connections before a packet is sent",
+        "connect() fails with EPERM or EACCES and no SYN is sent: something on this host decides about connections.",
+    )
+    .causes(&["a cgroup program (bpf), a security module", "a prohibit route"])
+    .commands(&["bpftool cgroup tree", "ip route get ADDRESS", "journalctl -k"])
+    .see(&["BPF_CGROUP_EGRESS", "connection-no-route"]),
+];
