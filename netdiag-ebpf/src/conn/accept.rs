@@ -2,7 +2,7 @@
 
 use super::descriptor::{CALL_LAYOUT, is_tcp, socket_of};
 use super::draft::{Draft, caller};
-use super::{identify, measure};
+use super::{former_port, identify, measure};
 use crate::{
     count::Counter,
     field::*,
@@ -89,6 +89,8 @@ fn accepted(sk: *const u8) -> i32 {
     unsafe {
         identify(sk, record);
         measure(sk, record);
+        // It may have ended before it was accepted.
+        former_port(sk, record);
     }
     caller(record);
     draft.send(&count)

@@ -133,11 +133,21 @@ fn changed(sk: *const u8, old: u8, new: u8) -> i32 {
         } else {
             measure(sk, record);
         }
-        // What is left of a port that was given back. Before a connection it may be an older one's.
-        if new == CLOSE && record.socket.local_port == 0 && INET_SPORT.load() != ABSENT {
-            record.socket.local_port = u16::from_be(Probed::read::<u16>(sk, INET_SPORT.load()));
+        // Before a connection it may be an older one's.
+        if new == CLOSE {
+            former_port(sk, record);
         }
         draft.send(&count)
+    }
+}
+
+/// What is left of a port that was given back.
+#[inline(always)]
+unsafe fn former_port(sk: *const u8, record: &mut ConnRecord) {
+    if record.socket.local_port == 0 && INET_SPORT.load() != ABSENT {
+        // SAFETY: `Probed` reads any address.
+        record.socket.local_port =
+            u16::from_be(unsafe { Probed::read::<u16>(sk, INET_SPORT.load()) });
     }
 }
 

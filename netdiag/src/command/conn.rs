@@ -24,10 +24,18 @@ use crate::{
 };
 use anyhow::{Context, bail};
 use netdiag_common::NetnsId;
-use std::{collections::HashMap, net::IpAddr, process::ExitCode, thread};
+use std::{
+    collections::HashMap,
+    net::IpAddr,
+    process::ExitCode,
+    thread,
+    time::{Duration, Instant},
+};
 
 /// A run with `--require-complete` that lost an event.
 const INCOMPLETE: u8 = 3;
+/// How often the wish to stop is looked for.
+const LOOK: Duration = Duration::from_millis(100);
 /// Enough of a dropped SYN for its addresses and ports, in bytes.
 const SNAPLEN: u32 = 128;
 
@@ -122,12 +130,14 @@ fn listeners(
     diagnostics: &Diagnostics,
 ) -> anyhow::Result<ExitCode> {
     let mut found = collect(netns, diagnostics)?;
+    let mut waited = None;
     if let Some(duration) = args.duration {
         let before: HashMap<_, _> = found
             .iter()
             .map(|(id, socket)| (key(*id, socket), socket.drops))
             .collect();
-        thread::sleep(duration);
+        // Stopped early, it shows what was dropped until then.
+        waited = Some(wait(duration)?);
         found = collect(netns, diagnostics)?;
         for (id, socket) in &mut found {
             // One that was opened meanwhile had none before.
@@ -140,7 +150,7 @@ fn listeners(
         }
     }
     found.retain(|(_, socket)| {
-        let host = args.host.is_empty() || args.host.contains(&socket.local);
+        let host = args.host.is_empty() || args.host.iter().any(|host| hears(socket.local, *host));
         host && (args.port.is_empty() || args.port.contains(&socket.sport))
     });
     found.sort_by_key(|(id, socket)| (*id, socket.sport, socket.local));
@@ -162,8 +172,27 @@ fn listeners(
             uid: socket.uid,
         })
         .collect();
-    listener::show(output, args.json, args.duration, &lines)?;
+    listener::show(output, args.json, waited, &lines)?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// Whether what listens at one address is reached at another.
+fn hears(local: IpAddr, host: IpAddr) -> bool {
+    local == host || local.is_unspecified() && (local.is_ipv6() || host.is_ipv4())
+}
+
+/// Waits, unless the user wants to stop; says how long.
+fn wait(duration: Duration) -> anyhow::Result<Duration> {
+    let stop = Stop::register().context("cannot catch signals")?;
+    let began = Instant::now();
+    while !stop.is_set() {
+        let left = duration.saturating_sub(began.elapsed());
+        if left.is_zero() {
+            break;
+        }
+        thread::sleep(left.min(LOOK));
+    }
+    Ok(began.elapsed())
 }
 
 /// A listener keeps its inode number while it lives.

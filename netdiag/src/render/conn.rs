@@ -70,7 +70,7 @@ impl ConnView {
 
     fn row(&self, cells: &[&str]) -> io::Result<()> {
         let Some(width) = self.width else {
-            return self.output.line(&one_line(&cells.join("  ")));
+            return self.output.line(one_line(&cells.join("  ")).trim_end());
         };
         let widths = if self.narrow() { NARROW_WIDTHS } else { WIDTHS };
         let rest = width.saturating_sub(widths.iter().sum()).max(REST);

@@ -285,7 +285,7 @@ fn on(hook: &str) {
                 "EHOSTUNREACH",
                 "ICMP unreachable",
                 2,
-                "connection-no-route",
+                "connection-rejected",
             ),
         ] {
             let lines = end_of(&run, &pair, Side::Client, outcome.client(), outcome.server);

@@ -58,7 +58,7 @@ fn conn_accept_queue_overflow() {
             assert_eq!(explained, overflows, "{:#}", run.summary);
             let evidence = finding["evidence"].to_string();
             assert!(
-                evidence.contains("found 2 waiting, and 1 may"),
+                evidence.contains("found the queue full: 2 waiting, and 1 may"),
                 "{evidence}"
             );
             assert!(

@@ -27,6 +27,11 @@ impl Errno {
     /// `EACCES`.
     pub const NO_ACCESS: Self = Self(13);
 
+    /// `ENOPROTOOPT`: ICMP says so of a protocol that nobody listens to.
+    pub const NO_PROTOCOL: Self = Self(92);
+    /// `EINVAL`.
+    pub const INVALID: Self = Self(22);
+
     /// Its name; `errno 42` for one that has none.
     pub fn name(self) -> Cow<'static, str> {
         let number = self.0.unsigned_abs();

@@ -84,6 +84,21 @@ impl ClosedBy {
     }
 }
 
+/// What made a connection fail or end, beyond its error number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cause {
+    /// The accept queue of its listener on this host is full.
+    FullQueue,
+    /// A message on the way, or a router's silence, spoke against it.
+    Rejected,
+    /// Every local port is in use towards the destination.
+    NoPort,
+    /// The local port that the process chose is in use towards the destination.
+    PortTaken,
+    /// This host reset it.
+    ResetHere,
+}
+
 /// An event of a connection. What is not known is `None`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ConnEvent {
@@ -135,6 +150,8 @@ pub struct ConnEvent {
     pub evidence: Option<String>,
     /// The finding that it belongs to.
     pub finding: Option<&'static str>,
+    /// What made it fail or end.
+    pub cause: Option<Cause>,
     /// The state before the end, for what the kernel counts.
     pub old_state: u8,
     /// How long its handshake took, of a connection that has ended.
@@ -239,6 +256,7 @@ pub(super) fn event(kind: ConnKind, hit: &ConnHit) -> ConnEvent {
         state: None,
         evidence: None,
         finding: None,
+        cause: None,
         old_state: hit.old_state,
         handshake_ns: None,
     }
@@ -270,6 +288,7 @@ pub(super) fn existing_event(found: &Existing, now_ns: u64) -> ConnEvent {
         state: state::name(found.state),
         evidence: None,
         finding: None,
+        cause: None,
         old_state: 0,
         handshake_ns: None,
     }

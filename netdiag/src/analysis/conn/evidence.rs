@@ -1,65 +1,84 @@
 //! What speaks for a failure, in words.
 
-use super::{ConnEvent, ConnKind, Tracker, errno::Errno};
+use super::{Cause, ConnEvent, ConnKind, Tracker, errno::Errno};
 use crate::decode::Flow;
 
 impl Tracker {
     /// Nobody can say more than that the attempt was given up.
-    pub(super) fn gave_up(&self, event: &ConnEvent) -> Option<String> {
-        let dropped = self.syns.evidence(&event.flow);
+    pub(super) fn gave_up(&self, event: &mut ConnEvent, began_ns: u64, soft_error: Option<u32>) {
         let syns = event
             .syns
             .map_or_else(String::new, |count| format!(" after {}", syns(count)));
-        let gave_up = format!("given up by the process{syns} without an answer");
-        let parts = [Some(gave_up), self.full_queue(&event.flow), dropped];
-        Some(parts.into_iter().flatten().collect::<Vec<_>>().join("; "))
+        let gave_up = format!("given up by the process{syns}");
+        let soft = on_the_way(soft_error, None);
+        let queue = self.full_queue(&event.flow);
+        event.cause = match (&queue, &soft) {
+            (Some(_), _) => Some(Cause::FullQueue),
+            (None, Some(_)) => Some(Cause::Rejected),
+            _ => None,
+        };
+        let dropped = self.syns.evidence(&event.flow, began_ns);
+        let parts = [Some(gave_up), queue, soft, dropped];
+        event.evidence = Some(parts.into_iter().flatten().collect::<Vec<_>>().join("; "));
     }
 
     /// What speaks for a failure.
-    pub(super) fn evidence(
+    pub(super) fn explain(
         &self,
-        event: &ConnEvent,
+        event: &mut ConnEvent,
+        began_ns: u64,
         errno: Errno,
         reset_in: bool,
         soft_error: Option<u32>,
-    ) -> Option<String> {
-        let dropped = self.syns.evidence(&event.flow);
+    ) {
         let sent = event.kind == ConnKind::Failed && event.syns.is_some();
+        let mut queue = None;
         let text = match errno {
-            Errno::REFUSED if reset_in => "RST received".to_owned(),
-            Errno::REFUSED if self.names.sees_resets => {
-                "ICMP port or protocol unreachable received".to_owned()
-            }
+            Errno::REFUSED if reset_in => "RST received",
+            Errno::REFUSED if self.names.sees_resets => "ICMP port unreachable received",
+            Errno::NO_PROTOCOL if sent => "ICMP protocol unreachable received",
             Errno::TIMED_OUT => {
-                let mut text = match event.syns {
-                    Some(count) => format!("timed out after {}", syns(count)),
-                    None => "timed out".to_owned(),
-                };
-                if let Some(queue) = self.full_queue(&event.flow) {
-                    text += "; ";
-                    text += &queue;
+                queue = self.full_queue(&event.flow);
+                match event.syns {
+                    Some(count) => &format!("timed out after {}", syns(count)),
+                    None => "timed out",
                 }
-                text
             }
             Errno::HOST_UNREACHABLE | Errno::NET_UNREACHABLE if sent => {
-                "ICMP unreachable received, or no answer to ARP".to_owned()
+                "ICMP unreachable received, or no answer to ARP or neighbour discovery"
             }
-            Errno::HOST_UNREACHABLE | Errno::NET_UNREACHABLE => "no route".to_owned(),
-            Errno::NO_ADDRESS => "no free local port, or no such local address".to_owned(),
-            Errno::NOT_PERMITTED | Errno::NO_ACCESS if !sent => {
-                "refused on this host before a packet was sent: cgroup program, security module or route".to_owned()
+            Errno::HOST_UNREACHABLE | Errno::NET_UNREACHABLE => "no route",
+            Errno::NO_ADDRESS => match event.cause {
+                Some(Cause::NoPort) => "no free local port",
+                Some(Cause::PortTaken) => {
+                    "the local port that the process chose is in use towards this destination"
+                }
+                _ => "no usable local address (IPv6 switched off?)",
+            },
+            Errno::NOT_PERMITTED | Errno::NO_ACCESS if sent => {
+                "ICMP says that it is prohibited, or a firewall of this host's"
             }
-            _ => String::new(),
+            Errno::NOT_PERMITTED | Errno::NO_ACCESS => {
+                "refused on this host before a packet was sent: cgroup program, security module or route"
+            }
+            Errno::INVALID if !sent => {
+                "refused on this host before a packet was sent: a blackhole route, or an address that cannot be"
+            }
+            _ => "",
         };
-        let soft = soft_error
-            .filter(|&error| i32::try_from(error) != Ok(errno.0))
-            .and_then(|error| i32::try_from(error).ok())
-            .map(|error| format!("{} on the way", Errno(error).name()));
-        let parts: Vec<_> = [Some(text).filter(|text| !text.is_empty()), soft, dropped]
-            .into_iter()
-            .flatten()
-            .collect();
-        (!parts.is_empty()).then(|| parts.join("; "))
+        if queue.is_some() {
+            event.cause = Some(Cause::FullQueue);
+        }
+        let parts: Vec<_> = [
+            Some(text.to_owned()).filter(|text| !text.is_empty()),
+            queue,
+            on_the_way(soft_error, Some(errno)),
+            self.syns.evidence(&event.flow, began_ns),
+        ]
+        .into_iter()
+        .flatten()
+        .collect();
+        event.evidence = (!parts.is_empty()).then(|| parts.join("; "));
     }
 
     /// The full queue of the listener that a connection goes to, where that is on this host.
@@ -75,6 +94,12 @@ impl Tracker {
             )
         })
     }
+}
+
+/// What was met on the way, where that is not how it ended.
+fn on_the_way(soft_error: Option<u32>, end: Option<Errno>) -> Option<String> {
+    let error = Errno(i32::try_from(soft_error?).ok()?);
+    (Some(error) != end).then(|| format!("{} on the way", error.name()))
 }
 
 fn syns(count: u32) -> String {

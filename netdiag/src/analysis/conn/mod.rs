@@ -4,26 +4,26 @@
 //! beyond the bound are forgotten oldest first, and then their end is told with what the socket itself still knows.
 
 pub mod counter;
+mod ending;
 pub mod errno;
 mod event;
 mod evidence;
 pub mod finding;
+mod rule;
 mod syn;
 #[cfg(test)]
 mod tests;
+mod waiting;
 
-use crate::decode::{Bytes, Caller, ConnHit, ConnWhat, Flow};
-use errno::Errno;
+use crate::decode::{Caller, ConnHit, ConnWhat, Flow};
 use netdiag_common::NetnsId;
-use std::{
-    borrow::Cow,
-    collections::{HashMap, HashSet, VecDeque},
-};
+use std::collections::{HashMap, HashSet, VecDeque};
 
-pub use event::{ClosedBy, ConnEvent, ConnKind, Existing, Side, state};
+pub use event::{Cause, ClosedBy, ConnEvent, ConnKind, Existing, Side, state};
 pub use syn::{DroppedSyn, Syns};
 
 use event::{event, existing_event};
+use waiting::{Recent, Waiting};
 
 /// What the running kernel calls things.
 #[derive(Clone, Debug, Default)]
@@ -38,16 +38,8 @@ pub struct Names {
 
 /// How many connections are remembered.
 const MOST: usize = 1 << 17;
-/// How many recently failed attempts are.
-const MOST_FAILED: usize = 4096;
 /// How many listeners with a full queue are.
 const MOST_QUEUES: usize = 1024;
-/// How long the end of a connection waits for what is known a little later: the reset that it was ended with, or what
-/// `connect` returns. Microseconds, unless the task loses its processor in between.
-const WAIT_NS: u64 = 100_000_000;
-/// How many may wait.
-const MOST_WAITING: usize = 16_384;
-
 /// What is known of a connection while it lives.
 #[derive(Debug, Default)]
 struct Conn {
@@ -69,11 +61,20 @@ impl Conn {
     }
 }
 
-/// An end that waits.
+/// One that ended before a process accepted it.
 #[derive(Debug)]
-struct Waiting {
-    sk: u64,
-    event: ConnEvent,
+struct Unaccepted {
+    id: Option<u64>,
+    established_ns: Option<u64>,
+    flow: Flow,
+}
+
+/// A reset that was sent before the state changed.
+#[derive(Debug)]
+struct LoneReset {
+    time_ns: u64,
+    flow: Flow,
+    reason: Option<String>,
 }
 
 /// A listener whose accept queue was full.
@@ -99,9 +100,11 @@ pub struct Tracker {
     next_id: u64,
     existing: HashMap<(Option<NetnsId>, Flow), Existing>,
     untold: HashSet<(Option<NetnsId>, Flow)>,
-    waiting: VecDeque<Waiting>,
-    failed: HashMap<u64, u64>,
-    failed_ages: VecDeque<u64>,
+    waiting: Waiting,
+    /// When those attempts began that failed.
+    failed: Recent<u64>,
+    unaccepted: Recent<Unaccepted>,
+    lone_resets: Recent<LoneReset>,
     syns: Syns,
     queues: HashMap<Listener, FullQueue>,
     events: VecDeque<ConnEvent>,
@@ -152,19 +155,14 @@ impl Tracker {
     }
 
     /// A SYN of a connection was dropped on this host.
-    pub fn dropped(&mut self, flow: Flow, syn: DroppedSyn) {
-        self.syns.add(flow, syn);
+    pub fn dropped(&mut self, time_ns: u64, flow: Flow, syn: DroppedSyn) {
+        self.syns.add(time_ns, flow, syn);
     }
 
     /// Time goes by: what has waited long enough is told.
     pub fn advance(&mut self, now_ns: u64) {
-        while let Some(first) = self.waiting.front()
-            && (first.event.time_ns + WAIT_NS <= now_ns || self.waiting.len() > MOST_WAITING)
-        {
-            let Some(first) = self.waiting.pop_front() else {
-                break;
-            };
-            self.events.push_back(first.event);
+        while let Some(event) = self.waiting.over(now_ns) {
+            self.events.push_back(event);
         }
     }
 
@@ -200,8 +198,18 @@ impl Tracker {
         }
     }
 
+    /// Something begins at this address: what waits there was another's, and waits in vain.
+    fn begins(&mut self, sk: u64) {
+        if let Some(end) = self.waiting.take(sk) {
+            self.events.push_back(end.event);
+        }
+        self.unaccepted.take(sk);
+        self.lone_resets.take(sk);
+    }
+
     fn connecting(&mut self, hit: ConnHit) {
         // What was here has ended, or it would not begin.
+        self.begins(hit.sk);
         self.conns.remove(&hit.sk);
         let conn = self.conn(hit.sk);
         conn.side = Some(Side::Active);
@@ -218,8 +226,15 @@ impl Tracker {
     }
 
     fn established(&mut self, hit: ConnHit) {
+        self.begins(hit.sk);
         self.younger(&hit);
         let passive = hit.old_state == state::SYN_RECV;
+        let other = self.conns.get(&hit.sk).is_some_and(|conn| {
+            conn.established_ns.is_some() || passive && !fits(conn.flow, hit.flow)
+        });
+        if other {
+            self.conns.remove(&hit.sk);
+        }
         let conn = self.conn(hit.sk);
         let side = *conn
             .side
@@ -249,6 +264,7 @@ impl Tracker {
         }
         event.caller = caller;
         event.srtt_us = hit.srtt_us;
+        self.syns.forget(&event.flow);
         self.events.push_back(event);
     }
 
@@ -256,6 +272,10 @@ impl Tracker {
         let known = self.existing.get_mut(&(hit.netns, hit.flow));
         if let Some(known) = known {
             known.caller.clone_from(&hit.caller);
+        }
+        if hit.state == state::CLOSE {
+            self.accepted_late(hit);
+            return;
         }
         let conn = self.conn(hit.sk);
         conn.side = Some(Side::Passive);
@@ -274,171 +294,27 @@ impl Tracker {
         self.events.push_back(event);
     }
 
-    /// A SYN was sent, and nothing came of it.
-    fn failed(&mut self, hit: ConnHit) {
-        let conn = self.conns.remove(&hit.sk).unwrap_or_default();
-        let mut event = event(ConnKind::Failed, &hit);
-        event.id = conn.known();
-        event.side = Some(Side::Active);
-        event.caller = conn.caller.clone();
-        event.flow = complete(hit.flow, conn.flow);
-        event.latency_ns = conn.began_ns.map(|began| hit.time_ns.saturating_sub(began));
-        event.syns = hit.retrans.map(|count| count.saturating_add(1));
-        if let Some(began) = conn.began_ns {
-            self.remember_failed(hit.sk, began);
-        }
-        match hit.error {
-            Some(0) => {
-                // The process gave up, or `connect` itself did: what it returns says.
-                event.result = None;
-                event.evidence = self.gave_up(&event);
-                self.waiting.push_back(Waiting { sk: hit.sk, event });
-            }
-            Some(error) => {
-                let errno = Errno(i32::try_from(error).unwrap_or(0));
-                event.result = Some(Some(errno));
-                event.evidence = self.evidence(&event, errno, conn.reset_in, hit.soft_error);
-                self.events.push_back(event);
-            }
-            None => {
-                event.evidence = if conn.reset_in {
-                    Some("RST received".to_owned())
-                } else {
-                    self.syns.evidence(&event.flow)
-                };
-                self.events.push_back(event);
-            }
-        }
-    }
-
-    /// A connection of a listener that ended before its handshake was over.
-    fn unanswered(&mut self, hit: ConnHit) {
-        let conn = self.conns.remove(&hit.sk).unwrap_or_default();
-        let mut event = event(ConnKind::Failed, &hit);
-        event.id = conn.known();
-        event.side = Some(conn.side.unwrap_or(Side::Passive));
-        event.caller = conn.caller;
-        if let Some(error) = hit.error.filter(|&error| error != 0) {
-            event.result = Some(Some(Errno(i32::try_from(error).unwrap_or(0))));
-        }
-        if conn.reset_in {
-            event.evidence = Some("RST received".to_owned());
-        }
-        self.events.push_back(event);
-    }
-
-    fn closed(&mut self, hit: ConnHit) {
-        let key = (hit.netns, hit.flow);
-        let existing = self.existing.remove(&key);
-        if self.untold.remove(&key)
-            && let Some(found) = &existing
+    /// It ended while it waited to be accepted: nothing more comes of this socket.
+    fn accepted_late(&mut self, hit: ConnHit) {
+        self.conns.remove(&hit.sk);
+        let was = self.unaccepted.take(hit.sk);
+        let was = was.filter(|was| fits(was.flow, hit.flow));
+        if let Some(end) = self.waiting.get(hit.sk)
+            && end.event.side == Some(Side::Passive)
         {
-            self.events.push_back(existing_event(found, hit.time_ns));
+            end.event.caller.clone_from(&hit.caller);
         }
-        let conn = self.conns.remove(&hit.sk).unwrap_or_default();
-        let mut event = event(ConnKind::Closed, &hit);
-        event.id = conn.known();
-        event.side = conn.side;
-        event.flow = complete(hit.flow, conn.flow);
-        event.caller = conn.caller.or(existing.and_then(|found| found.caller));
-        event.duration_ns = conn
-            .established_ns
-            .map(|since| hit.time_ns.saturating_sub(since));
-        event.handshake_ns = conn.handshake_ns;
-        event.retrans = hit.retrans;
-        event.srtt_us = hit.srtt_us;
-        if let Some(bytes) = hit.bytes {
-            event.bytes_sent = Some(bytes.sent.saturating_sub(bytes.retransmitted));
-            event.bytes_received = self.received(bytes, hit.sk_flags);
+        let mut event = event(ConnKind::Accept, &hit);
+        event.side = Some(Side::Passive);
+        event.result = Some(None);
+        if let Some(was) = was {
+            event.id = was.id;
+            event.flow = complete(hit.flow, was.flow);
+            let since = was.established_ns;
+            event.latency_ns = since.map(|since| hit.time_ns.saturating_sub(since));
         }
-        let errno = hit
-            .error
-            .filter(|&error| error != 0)
-            .and_then(|error| i32::try_from(error).ok())
-            .map(Errno);
-        event.result = hit.error.is_some().then_some(errno);
-        event.closed_by = closed_by(hit.old_state, errno, conn.reset_in, hit.error.is_some());
-        if conn.reset_in {
-            event.evidence = Some("RST received".to_owned());
-        } else if errno == Some(Errno::TIMED_OUT)
-            && let Some(timeouts) = hit.retransmits
-        {
-            event.evidence = Some(format!(
-                "no answer to {timeouts} retransmissions or probes in a row"
-            ));
-        }
-        // A reset of this host's comes right after the end that it tells of.
-        let orderly = matches!(hit.old_state, state::LAST_ACK | state::CLOSING)
-            || hit.old_state == state::FIN_WAIT2 && self.done(hit.sk_flags) == Some(true);
-        if orderly || conn.reset_in {
-            self.events.push_back(event);
-        } else {
-            self.waiting.push_back(Waiting { sk: hit.sk, event });
-        }
-    }
-
-    /// Whether the peer's FIN has come.
-    fn done(&self, flags: Option<u64>) -> Option<bool> {
-        let bit = self.names.done_flag?;
-        Some(flags? >> bit & 1 == 1)
-    }
-
-    /// The kernel counts the FIN as a byte.
-    fn received(&self, bytes: Bytes, flags: Option<u64>) -> Option<u64> {
-        let fin = self.done(flags)?;
-        Some(bytes.received.saturating_sub(u64::from(fin)))
-    }
-
-    fn returned(&mut self, hit: ConnHit) {
-        let errno = Errno(hit.result.saturating_neg());
-        let waiting = self
-            .waiting
-            .iter()
-            .rposition(|waiting| waiting.sk == hit.sk && waiting.event.kind == ConnKind::Failed);
-        if let Some(mut waiting) = waiting.and_then(|at| self.waiting.remove(at)) {
-            self.merged += 1;
-            waiting.event.result = Some(Some(errno));
-            waiting.event.evidence = self.evidence(&waiting.event, errno, false, None);
-            // No SYN was sent: the address was refused before.
-            waiting.event.syns = None;
-            self.events.push_back(waiting.event);
-            return;
-        }
-        let began = hit.began_ns.unwrap_or(u64::MAX);
-        let under_way = self
-            .conns
-            .get(&hit.sk)
-            .and_then(|conn| conn.began_ns)
-            .is_some_and(|at| at >= began);
-        let told = self.failed.get(&hit.sk).is_some_and(|&at| at >= began);
-        if under_way || told {
-            self.merged += 1;
-            return;
-        }
-        let mut event = event(ConnKind::Failed, &hit);
-        event.side = Some(Side::Active);
-        event.caller.clone_from(&hit.caller);
-        event.result = Some(Some(errno));
-        event.evidence = self.evidence(&event, errno, false, None);
+        event.caller = hit.caller;
         self.events.push_back(event);
-    }
-
-    fn reset_out(&mut self, hit: &ConnHit) {
-        self.merged += 1;
-        *self.resets_out.entry(hit.netns).or_default() += 1;
-        let reason = hit
-            .reset_reason
-            .and_then(|value| self.names.reset_reasons.get(&value).cloned());
-        let at = self
-            .waiting
-            .iter()
-            .rposition(|waiting| waiting.sk == hit.sk && waiting.event.kind == ConnKind::Closed);
-        if let Some(mut waiting) = at.and_then(|at| self.waiting.remove(at)) {
-            waiting.event.reset_reason = reason.map(Cow::Owned);
-            waiting.event.evidence = Some("RST sent by this host".to_owned());
-            waiting.event.closed_by.get_or_insert(ClosedBy::Local);
-            self.events.push_back(waiting.event);
-        }
     }
 
     fn queue_full(&mut self, hit: &ConnHit) {
@@ -467,17 +343,6 @@ impl Tracker {
         let key = (hit.netns, hit.flow);
         if self.untold.remove(&key) {
             self.existing.remove(&key);
-        }
-    }
-
-    fn remember_failed(&mut self, sk: u64, began_ns: u64) {
-        if self.failed.insert(sk, began_ns).is_none() {
-            self.failed_ages.push_back(sk);
-        }
-        if self.failed_ages.len() > MOST_FAILED
-            && let Some(oldest) = self.failed_ages.pop_front()
-        {
-            self.failed.remove(&oldest);
         }
     }
 
@@ -538,21 +403,13 @@ fn complete(now: Flow, before: Flow) -> Flow {
     }
 }
 
-fn closed_by(
-    old_state: u8,
-    errno: Option<Errno>,
-    reset_in: bool,
-    error_known: bool,
-) -> Option<ClosedBy> {
-    match old_state {
-        state::FIN_WAIT1 | state::FIN_WAIT2 | state::CLOSING => Some(ClosedBy::Local),
-        state::CLOSE_WAIT | state::LAST_ACK => Some(ClosedBy::Remote),
-        _ if reset_in => Some(ClosedBy::Remote),
-        _ if !error_known => None,
-        _ => match errno {
-            Some(Errno::RESET | Errno::PIPE) => Some(ClosedBy::Remote),
-            // The process, or this host's patience.
-            _ => Some(ClosedBy::Local),
-        },
+/// Whether two flows may be the same, as far as both are known.
+fn fits(one: Flow, other: Flow) -> bool {
+    fn same<T: PartialEq>(one: Option<T>, other: Option<T>) -> bool {
+        one.is_none() || other.is_none() || one == other
     }
+    same(one.local, other.local)
+        && same(one.remote, other.remote)
+        && same(one.sport, other.sport)
+        && same(one.dport, other.dport)
 }

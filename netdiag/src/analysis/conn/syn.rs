@@ -19,18 +19,27 @@ pub struct DroppedSyn {
     pub answer: bool,
 }
 
+/// Those of one flow.
+#[derive(Debug)]
+struct Dropped {
+    count: u64,
+    last_ns: u64,
+    syn: DroppedSyn,
+}
+
 /// Dropped SYNs by flow.
 #[derive(Debug, Default)]
 pub struct Syns {
-    flows: HashMap<Flow, (u64, DroppedSyn)>,
+    flows: HashMap<Flow, Dropped>,
     ages: VecDeque<Flow>,
 }
 
 impl Syns {
     /// A SYN of this flow, seen from who connects, was dropped. It may have been in any namespace of this host.
-    pub fn add(&mut self, flow: Flow, syn: DroppedSyn) {
-        if let Some((count, _)) = self.flows.get_mut(&flow) {
-            *count += 1;
+    pub fn add(&mut self, time_ns: u64, flow: Flow, syn: DroppedSyn) {
+        if let Some(dropped) = self.flows.get_mut(&flow) {
+            dropped.count += 1;
+            dropped.last_ns = dropped.last_ns.max(time_ns);
             return;
         }
         if self.ages.len() >= MOST
@@ -39,12 +48,27 @@ impl Syns {
             self.flows.remove(&oldest);
         }
         self.ages.push_back(flow);
-        self.flows.insert(flow, (1, syn));
+        let dropped = Dropped {
+            count: 1,
+            last_ns: time_ns,
+            syn,
+        };
+        self.flows.insert(flow, dropped);
     }
 
-    /// What is known about a connection's SYNs, in words.
-    pub fn evidence(&self, flow: &Flow) -> Option<String> {
-        let (count, syn) = self.flows.get(flow)?;
+    /// The attempt is over: another one between the same ports has nothing to do with its SYNs.
+    pub fn forget(&mut self, flow: &Flow) {
+        if self.flows.remove(flow).is_some() {
+            self.ages.retain(|age| age != flow);
+        }
+    }
+
+    /// What is known, in words, about the SYNs of an attempt that began then.
+    pub fn evidence(&self, flow: &Flow, began_ns: u64) -> Option<String> {
+        let Dropped { count, syn, .. } = self
+            .flows
+            .get(flow)
+            .filter(|dropped| dropped.last_ns >= began_ns)?;
         let what = if syn.answer { "SYN-ACK" } else { "SYN" };
         let mut text = match count {
             1 => format!("1 {what} dropped on this host"),

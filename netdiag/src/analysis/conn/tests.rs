@@ -1,6 +1,8 @@
 use super::{ClosedBy, ConnEvent, ConnKind, Names, Side, Tracker, errno::Errno, state};
 use crate::decode::{Bytes, Caller, ConnHit, ConnWhat, Flow};
 
+mod mistaken;
+
 fn flow(sport: u16) -> Flow {
     Flow {
         local: Some("10.0.0.1".parse().unwrap()),

@@ -100,4 +100,37 @@ pub(super) const ENTRIES: &[Entry] = &[
     .causes(&["a cgroup program (bpf), a security module", "a prohibit route"])
     .commands(&["bpftool cgroup tree", "ip route get ADDRESS", "journalctl -k"])
     .see(&["BPF_CGROUP_EGRESS", "connection-no-route"]),
+    finding(
+        "connection-rejected",
+        "the network says no to connections: ICMP, or no neighbour that answers",
+        "SYNs were sent, and an ICMP error came back, or the next hop did not answer ARP or \
+         neighbour discovery: connect() fails with EHOSTUNREACH, ENETUNREACH, EACCES, EPERM or \
+         ENOPROTOOPT.",
+    )
+    .causes(&[
+        "a firewall rejects with an ICMP message (host-prohibited, admin-prohibited)",
+        "a router on the way has no route",
+        "the host is down, or not in this network",
+    ])
+    .commands(&[
+        "ip neigh show ADDRESS",
+        "tcpdump -n 'icmp or icmp6'",
+        "nft list ruleset",
+    ])
+    .see(&["connection-filtered", "connection-no-route", "NEIGH_FAILED"]),
+    finding(
+        "connection-timed-out",
+        "established connections end because the peer no longer answers",
+        "Data or keepalive probes were sent again and again without an acknowledgment, until the \
+         kernel gave up: read() or write() fails with ETIMEDOUT.",
+    )
+    .causes(&[
+        "the peer is gone without a FIN: power, network or virtual machine",
+        "a firewall has forgotten an idle connection and drops what follows",
+    ])
+    .commands(&[
+        "ss -tio",
+        "sysctl net.ipv4.tcp_retries2 net.ipv4.tcp_keepalive_time",
+    ])
+    .see(&["connection-reset", "packet-loss"]),
 ];

@@ -4,7 +4,7 @@ use super::{Ending, Observer, Request};
 use crate::{
     analysis::{
         conn::{
-            ConnEvent, ConnKind, DroppedSyn, Existing, Names, Tracker, counter::Explained,
+            Cause, ConnEvent, ConnKind, DroppedSyn, Existing, Names, Tracker, counter::Explained,
             finding::Findings,
         },
         filter::PacketFilter,
@@ -109,8 +109,13 @@ impl<'a> Conns<'a> {
                 self.filtered += 1;
                 continue;
             }
-            self.reported += 1;
+            // What is wrong is told of all of them, failures or not.
             event.finding = self.findings.observe(&event);
+            if self.failed_only && !is_failure(&event) {
+                self.filtered += 1;
+                continue;
+            }
+            self.reported += 1;
             let kind = ConnKind::ALL.iter().position(|kind| *kind == event.kind);
             if let Some(count) = kind.and_then(|at| self.counts.get_mut(at)) {
                 *count += 1;
@@ -125,14 +130,6 @@ impl<'a> Conns<'a> {
     }
 
     fn wants(&self, event: &ConnEvent) -> bool {
-        let failure = match event.kind {
-            ConnKind::Failed => true,
-            ConnKind::Closed => matches!(event.result, Some(Some(_))),
-            _ => false,
-        };
-        if self.failed_only && !failure {
-            return false;
-        }
         let Flow {
             local,
             remote,
@@ -189,7 +186,7 @@ impl<'a> Conns<'a> {
             ifname: Some(event.ifname.into_owned()).filter(|name| !name.is_empty()),
             answer,
         };
-        self.tracker.dropped(flow, syn);
+        self.tracker.dropped(event.time_ns, flow, syn);
     }
 }
 
@@ -287,6 +284,17 @@ impl Observer for Conns<'_> {
             conns: Some(self.counts),
             ..Report::default()
         }
+    }
+}
+
+/// Whether `--failed` shows it.
+fn is_failure(event: &ConnEvent) -> bool {
+    match event.kind {
+        ConnKind::Failed => true,
+        ConnKind::Closed => {
+            matches!(event.result, Some(Some(_))) || event.cause == Some(Cause::ResetHere)
+        }
+        _ => false,
     }
 }
 
