@@ -147,3 +147,32 @@ fn conn_listeners_on_every_address_and_until_stopped() {
         assert!(began.elapsed() < Duration::from_secs(10));
     });
 }
+
+/// Where no hook tells of full queues, the counter and the listener that is still full do.
+#[test]
+fn conn_given_up_while_the_queue_is_full() {
+    isolated(|| {
+        let pair = Pair::new();
+        let _cookies = pair.set(Side::Server, "ipv4/tcp_syncookies", "0");
+        let listener = Listener::new(&pair, Side::Server, PORT, 0);
+        let dial = Dial::to(listener.address());
+        let waiting = dial.connect(&pair, Side::Client).expect("a connection");
+        let live = start(&[]);
+        let before = pair.snmp(Side::Server, "TcpExtListenOverflows");
+        let second = dial.start(&pair, Side::Client).expect("an attempt");
+        pair.await_counter(Side::Server, "TcpExtListenOverflows", before + 2);
+        drop(second);
+        let run = live.stop();
+        assert_clean(&run);
+        let found = |id: &str| run.findings.iter().find(|found| found["id"] == id);
+        let queue = found("accept-queue-overflow").expect("a finding");
+        let evidence = queue["evidence"].to_string();
+        assert!(evidence.contains("1 waiting, and 0 may"), "{queue:#}");
+        if let Some(filtered) = found("connection-filtered") {
+            let confidence = filtered["confidence"].as_f64();
+            assert!(confidence.is_some_and(|it| it <= 0.5), "{filtered:#}");
+            assert_eq!(run.hook("tcp_conn_request"), Some("deduced"));
+        }
+        drop(waiting);
+    });
+}
