@@ -21,6 +21,8 @@ mod conn_edge;
 mod conn_interface;
 #[path = "live/conn_number.rs"]
 mod conn_number;
+#[path = "live/conn_reuse.rs"]
+mod conn_reuse;
 #[path = "live/dump.rs"]
 mod dump;
 #[path = "live/filter.rs"]

@@ -23,10 +23,11 @@ pub struct ConnArgs {
     /// Print JSON lines on standard output
     #[arg(long)]
     pub json: bool,
-    /// Only attempts that failed, and connections that ended with an error
+    /// Only attempts that failed, and connections that ended with an error or that this host reset
     #[arg(long)]
     pub failed: bool,
-    /// Show listening sockets and their accept queues instead, once; with --duration, what was dropped meanwhile
+    /// Show listening sockets and their accept queues instead, once; with --duration, what was dropped meanwhile. DROPS
+    /// are all packets that the listener dropped, those that found its queue full among them
     #[arg(long, conflicts_with_all = ["failed", "count", "buffer_size", "hook", "require_complete", "btf"])]
     pub listen: bool,
     /// Only this network namespace: a name, a process id, or an inode number [default: all]

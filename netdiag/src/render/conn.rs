@@ -263,6 +263,13 @@ fn counters(output: &Output, paint: Paint, report: &Report) -> io::Result<()> {
             _ if !report.compared => "not compared: namespaces are not known".to_owned(),
             None | Some(0) => "not explained by any event seen".to_owned(),
             Some(explained) if explained == counter.delta => "all explained".to_owned(),
+            Some(explained) if explained > counter.delta => {
+                format!("{explained} expected by the events: more than it rose")
+            }
+            Some(explained) if counter.key.name == "TcpAttemptFails" => format!(
+                "{explained} of {} explained; a reset against a SYN-ACK raises it without a connection",
+                counter.delta
+            ),
             Some(explained) => format!("{explained} of {} explained", counter.delta),
         };
         let namespace = counter

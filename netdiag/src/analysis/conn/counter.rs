@@ -63,13 +63,13 @@ impl Explained {
         *self.counts.entry((netns, counter)).or_default() += count;
     }
 
-    /// The counters that rose.
+    /// The counters that rose. More may be explained than one rose by: then an event claims what was not.
     pub fn correlate(&self, deltas: &[Delta]) -> Vec<Correlated> {
         let explained = |delta: &Delta| {
             self.counts
                 .iter()
                 .find(|((netns, name), _)| *netns == delta.key.netns && *name == delta.key.name)
-                .map_or(0, |(_, count)| (*count).min(delta.delta))
+                .map_or(0, |(_, count)| *count)
         };
         deltas
             .iter()

@@ -144,6 +144,12 @@ fn describe(
                 (None, Some(port)) => format!("*:{port}"),
                 (None, None) => "a listener".to_owned(),
             };
+            if queue.refused == 0 {
+                return format!(
+                    "the queue of {place} is full: {} waiting, and {} may",
+                    queue.queued, queue.limit
+                );
+            }
             format!(
                 "{} times a connection to {place} found the queue full: {} waiting, and {} may",
                 queue.refused, queue.queued, queue.limit

@@ -36,6 +36,8 @@ pub struct Names {
     pub sees_resets: bool,
 }
 
+/// A handshake with data in its SYN that seems to take so many round trips began later than `connect`.
+const DEFERRED: u64 = 3;
 /// How many connections are remembered.
 const MOST: usize = 1 << 17;
 /// How many listeners with a full queue are.
@@ -264,6 +266,18 @@ impl Tracker {
         }
         event.caller = caller;
         event.srtt_us = hit.srtt_us;
+        // With data in the SYN it may have left long after `connect`, at the first write.
+        let early_data = hit.bytes.is_some_and(|bytes| bytes.sent > 0);
+        let deferred = side == Side::Active
+            && early_data
+            && event
+                .latency_ns
+                .zip(hit.srtt_us)
+                .is_some_and(|(ns, us)| ns > DEFERRED * u64::from(us) * 1000);
+        if deferred {
+            event.latency_ns = None;
+            self.conn(hit.sk).handshake_ns = None;
+        }
         self.syns.forget(&event.flow);
         self.events.push_back(event);
     }
@@ -333,6 +347,15 @@ impl Tracker {
         let queue = self.queues.entry(key).or_default();
         queue.refused += 1;
         if let Some((queued, limit)) = hit.queue {
+            queue.queued = queued;
+            queue.limit = limit;
+        }
+    }
+
+    /// A listener was found with a full queue, where no hook tells of them.
+    pub fn found_full(&mut self, netns: NetnsId, flow: Flow, queued: u32, limit: u32) {
+        if self.queues.len() < MOST_QUEUES {
+            let queue = self.queues.entry((Some(netns), flow)).or_default();
             queue.queued = queued;
             queue.limit = limit;
         }

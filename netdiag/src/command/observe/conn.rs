@@ -263,6 +263,16 @@ impl Observer for Conns<'_> {
             lost: totals[slot::CONN_LOST] + missed + self.unreadable,
         };
         let counters = self.explained.correlate(deltas);
+        let hooked = session
+            .standing(hook::QUEUE)
+            .is_some_and(|rung| rung.hook != Hook::Deduced);
+        if !hooked {
+            let overflowed = counters
+                .iter()
+                .filter(|counter| counter.key.name == "TcpExtListenOverflows")
+                .filter_map(|counter| counter.key.netns);
+            find_full(&overflowed.collect::<Vec<_>>(), &mut self.tracker);
+        }
         let namespaces = counters
             .iter()
             .filter_map(|counter| counter.key.netns)
@@ -283,6 +293,28 @@ impl Observer for Conns<'_> {
             evidence_lost: totals[slot::DROPS_LOST] + session.aside_missed(),
             conns: Some(self.counts),
             ..Report::default()
+        }
+    }
+}
+
+/// Looks for the listeners whose queue is full now, where some was.
+fn find_full(overflowed: &[NetnsId], tracker: &mut Tracker) {
+    if overflowed.is_empty() {
+        return;
+    }
+    let namespaces = netns::list().unwrap_or_default();
+    for namespace in namespaces.iter().filter(|it| overflowed.contains(&it.id)) {
+        // It is evidence beside the counter, and may be missing.
+        for socket in conn::sockets(namespace, Which::Listening).unwrap_or_default() {
+            let Some(limit) = socket.limit.filter(|&limit| socket.queued > limit) else {
+                continue;
+            };
+            let flow = Flow {
+                local: Some(socket.local).filter(|address| !address.is_unspecified()),
+                sport: Some(socket.sport),
+                ..Flow::default()
+            };
+            tracker.found_full(namespace.id, flow, socket.queued, limit);
         }
     }
 }

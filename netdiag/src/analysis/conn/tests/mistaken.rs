@@ -282,3 +282,43 @@ fn an_attempt_that_was_open_before_is_told_before_it_fails() {
     assert_eq!(kinds, [ConnKind::Existing, ConnKind::Failed]);
     assert!(events[1].caller.is_some());
 }
+
+#[test]
+fn a_syn_that_waited_for_its_data_is_no_slow_handshake() {
+    for (sent, latency) in [(5, None), (0, Some(400_000_000))] {
+        let mut tracker = tracker();
+        tracker.observe(connect(1, 0));
+        let mut open = change(1, 400_000_000, state::SYN_SENT, state::ESTABLISHED);
+        open.srtt_us = Some(87);
+        open.bytes = Some(Bytes {
+            sent,
+            retransmitted: 0,
+            received: 0,
+        });
+        tracker.observe(open);
+        let mut end = change(1, 500_000_000, state::LAST_ACK, state::CLOSE);
+        end.srtt_us = Some(87);
+        tracker.observe(end);
+        let events = events(&mut tracker);
+        assert_eq!(events[1].latency_ns, latency);
+        let id = latency.map(|_| "slow-handshake");
+        assert_eq!(finding(&events[2]), id);
+    }
+}
+
+#[test]
+fn one_that_nobody_answered_any_longer_is_a_finding() {
+    for (count, text) in [
+        (0, "no answer to keep-alive or window probes"),
+        (7, "no answer to 7 retransmissions in a row"),
+    ] {
+        let mut tracker = tracker();
+        let mut end = change(1, 100, state::ESTABLISHED, state::CLOSE);
+        end.error = Some(110);
+        end.retransmits = Some(count);
+        tracker.observe(end);
+        let event = events(&mut tracker).pop().unwrap();
+        assert_eq!(event.evidence.as_deref(), Some(text));
+        assert_eq!(finding(&event), Some("connection-timed-out"));
+    }
+}
