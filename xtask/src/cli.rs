@@ -101,7 +101,7 @@ pub struct MatrixOptions {
     #[arg(long, value_name = "LINE")]
     pub kernel: Vec<String>,
     /// Seconds until a machine counts as hanging
-    #[arg(long, value_name = "SECONDS", default_value_t = 900)]
+    #[arg(long, value_name = "SECONDS", default_value_t = 1800)]
     pub timeout: u64,
     /// Only tests whose names contain this
     #[arg(value_name = "FILTER")]

@@ -1,7 +1,10 @@
 //! The live tests on every kernel line, in virtual machines.
 
+use std::panic::resume_unwind;
 use std::path::PathBuf;
 use std::process::{Command, ExitCode};
+use std::sync::{Mutex, PoisonError};
+use std::thread;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
@@ -10,11 +13,15 @@ use serde_json::Value;
 use crate::cli::MatrixOptions;
 use crate::libtest::Tally;
 use crate::process;
-use crate::vm::{self, Content, Job, Verdict, kernel};
+use crate::vm::kernel::{self, Kernel};
+use crate::vm::{self, Content, Job, Verdict};
 use crate::workspace::Workspace;
 
 /// Works on any distribution with a new enough kernel, and in an empty initramfs.
 const STATIC_TARGET: &str = "x86_64-unknown-linux-gnu";
+
+/// So many machines run at a time.
+const MACHINES: usize = 2;
 
 /// Judges of the tests: what they say about the kernel is not netdiag's word.
 const JUDGES: [&str; 5] = ["bpftool", "ip", "nft", "ss", "tc"];
@@ -67,33 +74,33 @@ pub fn execute(workspace: &Workspace, options: &MatrixOptions) -> Result<Report>
     let kernels = kernel::fetch(workspace, &kernel::lines(&options.kernel)?, false)?;
     let content = content(workspace, options.filter.as_deref())?;
     let timeout = Duration::from_secs(options.timeout);
-    let mut rows = Vec::new();
-    for kernel in kernels {
-        println!("booting {}", kernel.release);
-        let job = Job {
-            name: "matrix".to_owned(),
-            content: content.clone(),
-            timeout,
-        };
-        let outcome = vm::run(workspace, &kernel, &job)?;
-        for module in &outcome.absent {
-            println!("{} has no module {module}", kernel.release);
+    // The tests wait for TCP's timers more than they compute: two machines at a time take little longer than one.
+    let queue = Mutex::new(kernels.into_iter().enumerate());
+    let rows = Mutex::new(Vec::new());
+    let next = || queue.lock().unwrap_or_else(PoisonError::into_inner).next();
+    let work = || -> Result<()> {
+        while let Some((index, kernel)) = next() {
+            println!("booting {}", kernel.release);
+            let job = Job {
+                name: "matrix".to_owned(),
+                content: content.clone(),
+                timeout,
+            };
+            let row = boot(workspace, kernel, &job)?;
+            rows.lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .push((index, row));
         }
-        let row = Row {
-            release: kernel.release,
-            verdict: outcome.verdict,
-            seconds: outcome.seconds,
-            tally: Tally::parse(&outcome.results),
-        };
-        if !row.passed() {
-            println!("--- results ---\n{}", outcome.results.trim_end());
-            println!(
-                "--- console, last lines ---\n{}\n---",
-                outcome.console_end()
-            );
-        }
-        rows.push(row);
-    }
+        Ok(())
+    };
+    thread::scope(|scope| {
+        let workers: Vec<_> = (0..MACHINES).map(|_| scope.spawn(work)).collect();
+        let mut ended = workers.into_iter().map(thread::ScopedJoinHandle::join);
+        ended.try_for_each(|worker| worker.unwrap_or_else(|panic| resume_unwind(panic)))
+    })?;
+    let mut rows = rows.into_inner().unwrap_or_else(PoisonError::into_inner);
+    rows.sort_by_key(|(index, _)| *index);
+    let rows: Vec<_> = rows.into_iter().map(|(_, row)| row).collect();
     print(&rows);
     let mut report = Report {
         passed: true,
@@ -104,6 +111,29 @@ pub fn execute(workspace: &Workspace, options: &MatrixOptions) -> Result<Report>
         report.tally += row.tally;
     }
     Ok(report)
+}
+
+/// Boots one kernel, and prints what it said where it failed.
+fn boot(workspace: &Workspace, kernel: Kernel, job: &Job) -> Result<Row> {
+    let outcome = vm::run(workspace, &kernel, job)?;
+    for module in &outcome.absent {
+        println!("{} has no module {module}", kernel.release);
+    }
+    let row = Row {
+        release: kernel.release,
+        verdict: outcome.verdict,
+        seconds: outcome.seconds,
+        tally: Tally::parse(&outcome.results),
+    };
+    if !row.passed() {
+        println!(
+            "--- results of {} ---\n{}\n--- console, last lines ---\n{}\n---",
+            row.release,
+            outcome.results.trim_end(),
+            outcome.console_end()
+        );
+    }
+    Ok(row)
 }
 
 fn print(rows: &[Row]) {

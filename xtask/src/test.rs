@@ -153,7 +153,7 @@ impl<'a> Session<'a> {
     fn matrix(&mut self) -> Result<()> {
         // Clap's defaults, as if typed without an option.
         let options = MatrixOptions {
-            timeout: 900,
+            timeout: 1800,
             ..MatrixOptions::default()
         };
         let report = matrix::execute(self.workspace, &options)?;

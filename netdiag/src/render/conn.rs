@@ -305,7 +305,7 @@ pub(super) struct ConnLine<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     dport: Option<u16>,
     #[serde(skip_serializing_if = "std::ops::Not::not")]
-    mapped: bool,
+    ipv4_mapped: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     pid: Option<u32>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -362,7 +362,7 @@ impl<'a> ConnLine<'a> {
             sport: event.flow.sport,
             dst: event.flow.remote,
             dport: event.flow.dport,
-            mapped: event.mapped,
+            ipv4_mapped: event.mapped,
             pid: caller.map(|caller| caller.pid),
             comm: caller.map(|caller| caller.comm.as_str()),
             uid: caller.and_then(|caller| caller.uid).or(event.uid),

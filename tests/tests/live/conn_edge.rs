@@ -76,7 +76,7 @@ fn conn_of_ipv6_mapped_and_reused_ports() {
         for event in ["connect", "established", "closed"] {
             let mapped: Vec<_> = named(&client, event)
                 .iter()
-                .map(|line| line["mapped"] == true)
+                .map(|line| line["ipv4_mapped"] == true)
                 .collect();
             assert_eq!(mapped, [true, false], "{client:#?}");
         }
@@ -91,7 +91,7 @@ fn conn_of_ipv6_mapped_and_reused_ports() {
         for event in ["established", "accept", "closed"] {
             let mapped: Vec<_> = named(&server, event)
                 .iter()
-                .map(|line| line["mapped"] == true)
+                .map(|line| line["ipv4_mapped"] == true)
                 .collect();
             assert_eq!(mapped, [true, true], "{server:#?}");
         }

@@ -8,6 +8,7 @@ pub mod module;
 pub mod qemu;
 
 use std::process::ExitCode;
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
@@ -55,6 +56,9 @@ impl Outcome {
     }
 }
 
+/// One initramfs is packed at a time.
+static PACKING: Mutex<()> = Mutex::new(());
+
 /// Boots a kernel with a job and waits for its end.
 ///
 /// # Errors
@@ -62,7 +66,11 @@ impl Outcome {
 pub fn run(workspace: &Workspace, kernel: &Kernel, job: &Job) -> Result<Outcome> {
     let directory = workspace.target_dir(&format!("vm/runs/{}/{}", kernel.line, job.name))?;
     let initrd = directory.join("initrd.cpio.gz");
-    let absent = job.content.pack(workspace, kernel, &initrd)?;
+    let absent = {
+        // What packs share is made by the first.
+        let _alone = PACKING.lock().unwrap_or_else(PoisonError::into_inner);
+        job.content.pack(workspace, kernel, &initrd)?
+    };
     let boot = qemu::boot(&kernel.image, &initrd, &directory, job.timeout)
         .with_context(|| format!("boot {}", kernel.release))?;
     Ok(Outcome {
