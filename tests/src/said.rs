@@ -66,7 +66,7 @@ impl Said {
             assert!(said.summary.is_null(), "after the summary: {line}");
             match line["kind"].as_str() {
                 Some("start") => {}
-                Some("packet" | "drop") => {
+                Some("packet" | "drop" | "retrans") => {
                     let number = line.as_object_mut().and_then(|line| line.remove("number"));
                     said.numbers
                         .extend(number.and_then(|number| number.as_u64()));

@@ -9,7 +9,7 @@ use netdiag::capture::{Item, Reader};
 use netdiag_tests::judge::{fields, judge};
 use netdiag_tests::pcap::{Order, PcapFile, Variant};
 use netdiag_tests::{Room, Said, packet};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::{DUMP, TIME, zoo};
 
@@ -50,6 +50,7 @@ const LINK_TYPES: [(u16, &str); 8] = [
 struct Envelope {
     time: String,
     link_type: u16,
+    interface: u32,
     captured: usize,
     comments: Vec<String>,
 }
@@ -65,6 +66,7 @@ fn envelopes(path: &str) -> Vec<Envelope> {
         envelopes.push(Envelope {
             time: format!("{}.{:09}", time / 1_000_000_000, time % 1_000_000_000),
             link_type: packet.interface.link_type,
+            interface: packet.interface.number,
             captured: packet.data.len(),
             comments: packet
                 .comments
@@ -172,12 +174,29 @@ fn agree(path: &str) -> Said {
         if let Some(ifname) = line["ifname"].as_str() {
             assert_eq!(tshark["frame.interface_name"], ifname, "{context}");
         }
-        if line["packet"]["malformed"].is_null() {
+        let packet = packet(line);
+        if packet["malformed"].is_null() {
             assert_eq!(tshark["_ws.malformed"], "", "{context}");
-            assert_addresses(&tshark, &line["packet"], &context);
+            assert_addresses(&tshark, &packet, &context);
         }
     }
     said
+}
+
+/// The packet of a line; of a retransmission it is what the line itself says.
+fn packet(line: &Value) -> Value {
+    if line["kind"] != "retrans" {
+        return line["packet"].clone();
+    }
+    let six = line["src"].as_str().is_some_and(|src| src.contains(':'));
+    json!({
+        "protocol": if six { "ipv6" } else { "ipv4" },
+        "src": line["src"],
+        "dst": line["dst"],
+        "ip_proto": "tcp",
+        "sport": line["sport"],
+        "dport": line["dport"],
+    })
 }
 
 fn assert_addresses(tshark: &HashMap<&str, &str>, packet: &Value, context: &str) {
@@ -248,9 +267,12 @@ fn the_judges_read_what_netdiag_reads_and_writes() {
     for path in captures(&room) {
         let said = agree(&path);
         let original = envelopes(&path);
-        let single = original
-            .iter()
-            .all(|envelope| envelope.link_type == original[0].link_type);
+        let first = &original[0];
+        // libpcap compares raw IP of a second interface with its own number for it, and refuses what is the same.
+        let single = original.iter().all(|envelope| {
+            envelope.link_type == first.link_type
+                && (first.link_type != 101 || envelope.interface == first.interface)
+        });
         if single {
             tcpdump_agrees(&path, &said);
         }
