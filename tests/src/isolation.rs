@@ -1,6 +1,7 @@
 //! Keeps a test's mounts and names to itself: nothing is left behind, even when the test is killed.
 
 use std::fs;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 use std::thread;
@@ -10,6 +11,8 @@ use rustix::mount::{
     MountFlags, MountPropagationFlags, UnmountFlags, mount, mount_bind, mount_change, unmount,
 };
 use rustix::thread::{UnshareFlags, unshare_unsafe};
+
+use super::machine::every_rung;
 
 /// Where network namespaces have names.
 const NAMES: &str = "/run/netns";
@@ -54,6 +57,29 @@ pub fn isolated<T: Send>(test: impl FnOnce() -> T + Send) -> T {
             .join()
             .unwrap_or_else(|panic| std::panic::resume_unwind(panic))
     })
+}
+
+/// As [`isolated`], for tests that count what a tracepoint tells: where the rungs are not promised, such a test may take
+/// three attempts.
+///
+/// The 6.18 kernel of the machines that this is developed on was seen, under load, not to run a program for one
+/// retransmission in some forty, and not to count that it skipped it: then TcpRetransSegs rises by more than is
+/// explained, which netdiag says, and the test cannot know. The kernels of the matrix get one attempt.
+///
+/// # Panics
+/// When the last attempt does.
+pub fn steadily(test: impl Fn() + Send + Sync) {
+    const ATTEMPTS: u32 = 3;
+    for _ in 1..ATTEMPTS {
+        if every_rung() {
+            break;
+        }
+        let attempt = AssertUnwindSafe(|| isolated(&test));
+        if catch_unwind(attempt).is_ok() {
+            return;
+        }
+    }
+    isolated(&test);
 }
 
 /// A name in `/run/netns` for a namespace of the lab; call it inside [`isolated`].

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 
 use netdiag_tests::tcp::{Outcome, Pair, Side, scenario};
-use netdiag_tests::{Live, Run, every_rung, isolated};
+use netdiag_tests::{Live, Run, every_rung, steadily};
 use serde_json::{Value, json};
 
 /// The rungs of retransmitted segments, best first.
@@ -125,7 +125,7 @@ fn assert_identity(line: &Value, side: Side, outcome: &Outcome, pair: &Pair) {
 
 /// Every kind, in one run, by one rung.
 fn every_kind(rung: &str) {
-    isolated(|| {
+    steadily(|| {
         let pair = Pair::new();
         let live = start(&["--hook", rung]);
         let syn = scenario::syn_lost(&pair);
@@ -217,7 +217,7 @@ fn every_kind_by_tracepoint() {
 #[test]
 fn what_cannot_be_sent_is_told_or_its_absence_is() {
     for rung in RUNGS {
-        isolated(|| {
+        steadily(|| {
             let pair = Pair::new();
             let live = start(&["--hook", rung]);
             let outcome = scenario::local_drop(&pair);
@@ -254,7 +254,7 @@ fn what_cannot_be_sent_is_told_or_its_absence_is() {
 #[test]
 fn segments_are_counted_and_not_calls() {
     for rung in RUNGS {
-        isolated(|| {
+        steadily(|| {
             let pair = Pair::with_gso();
             let live = start(&["--hook", rung]);
             let outcome = scenario::window_lost_rto(&pair);

@@ -1,7 +1,7 @@
 //! Every documented column of bcc's tcpretrans, by the key of netdiag's that has it, filled with the right value.
 
 use netdiag_tests::tcp::{Pair, Side, scenario};
-use netdiag_tests::{Live, isolated};
+use netdiag_tests::{Live, steadily};
 use serde_json::{Value, json};
 
 /// Column, key, what it must be. `T` is bcc's mark of a retransmission (`R>`) or of a probe (`L>`).
@@ -9,7 +9,7 @@ type Row = (&'static str, &'static str, Value);
 
 #[test]
 fn tcpretrans() {
-    isolated(|| {
+    steadily(|| {
         let pair = Pair::new();
         let live = Live::start_as("retrans", &["--host", "10.98.0.1"]);
         let rto = scenario::data_lost_rto(&pair);

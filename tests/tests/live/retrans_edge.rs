@@ -9,7 +9,7 @@ use std::path::Path;
 use netdiag_tests::tcp::{
     Connection, Dial, Hook, Listener, PORT, Pair, Side, eventually, scenario,
 };
-use netdiag_tests::{Live, assert_nothing_attached, isolated, run};
+use netdiag_tests::{Live, assert_nothing_attached, run, steadily};
 use rustix::mount::{MountFlags, mount};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
@@ -24,7 +24,7 @@ fn syns() -> String {
 
 #[test]
 fn a_syn_with_data() {
-    isolated(|| {
+    steadily(|| {
         let pair = Pair::new();
         pair.allow_fast_open();
         let listener = Listener::new(&pair, Side::Server, PORT, 8);
@@ -65,7 +65,7 @@ fn a_syn_with_data() {
 
 #[test]
 fn a_socket_that_nobody_holds_any_more() {
-    isolated(|| {
+    steadily(|| {
         let pair = Pair::new();
         let mut connection = Connection::open(&pair);
         connection.ping();
@@ -109,7 +109,7 @@ fn a_socket_that_nobody_holds_any_more() {
 
 #[test]
 fn the_cgroup_is_that_of_the_socket() {
-    isolated(|| {
+    steadily(|| {
         let directory = tempfile::tempdir().expect("a directory");
         mount(
             "none",
@@ -146,7 +146,7 @@ fn the_cgroup_is_that_of_the_socket() {
 
 #[test]
 fn one_port_of_two_connections() {
-    isolated(|| {
+    steadily(|| {
         let pair = Pair::new();
         let live = start(&[]);
         let fault = pair.fault(
@@ -185,7 +185,7 @@ fn one_port_of_two_connections() {
 #[test]
 fn what_is_lost_is_told() {
     const ATTEMPTS: u64 = 600;
-    isolated(|| {
+    steadily(|| {
         let pair = Pair::new();
         let live = start(&["--buffer-size", "64K", "--require-complete"]);
         let pid = i32::try_from(live.pid())
@@ -223,7 +223,7 @@ fn what_is_lost_is_told() {
 
 #[test]
 fn without_types_addresses_and_states_are_left() {
-    isolated(|| {
+    steadily(|| {
         mount(
             "none",
             "/sys/kernel/btf",
@@ -296,7 +296,7 @@ fn without_types_addresses_and_states_are_left() {
 
 #[test]
 fn refusals_and_wrong_command_lines() {
-    isolated(|| {
+    steadily(|| {
         for (arguments, code, part) in [
             (&["retrans", "--kind", "slow"][..], 2, "slow"),
             (&["retrans", "--json", "--each"], 2, "--each"),

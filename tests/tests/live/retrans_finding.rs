@@ -6,7 +6,7 @@ use std::time::Duration;
 use netdiag_tests::tcp::{
     Connection, Dial, Hook, Listener, PORT, Pair, Side, eventually, scenario,
 };
-use netdiag_tests::{Live, Run, isolated};
+use netdiag_tests::{Live, Run, steadily};
 
 fn start(pair: &Pair, side: Side) -> Live {
     Live::start_as("retrans", &["--netns", &pair.netns(side).0.to_string()])
@@ -50,7 +50,7 @@ fn flags(packet: &[u8]) -> u8 {
 
 #[test]
 fn a_peer_that_never_answers() {
-    isolated(|| {
+    steadily(|| {
         let pair = Pair::wired();
         pair.wire()
             .lose(|side, packet| side == Side::Client && flags(packet) & 2 != 0);
@@ -72,7 +72,7 @@ fn a_peer_that_never_answers() {
 
 #[test]
 fn answers_that_never_come_back() {
-    isolated(|| {
+    steadily(|| {
         let pair = Pair::wired();
         let listener = Listener::new(&pair, Side::Server, PORT, 8);
         let mut syns = 0;
@@ -97,7 +97,7 @@ fn answers_that_never_come_back() {
 
 #[test]
 fn a_first_syn_that_is_lost_is_no_unreachable_peer() {
-    isolated(|| {
+    steadily(|| {
         let pair = Pair::wired();
         let mut lost = 0;
         pair.wire().lose(move |side, packet| {
@@ -117,7 +117,7 @@ fn a_first_syn_that_is_lost_is_no_unreachable_peer() {
 
 #[test]
 fn a_syn_that_arrives_was_not_dropped_here() {
-    isolated(|| {
+    steadily(|| {
         let pair = Pair::new();
         let listener = Listener::new(&pair, Side::Server, PORT, 8);
         let rule = format!("tcp sport {PORT} tcp flags & (syn | ack) == (syn | ack) drop");
@@ -141,7 +141,7 @@ fn a_syn_that_arrives_was_not_dropped_here() {
 
 #[test]
 fn a_full_accept_queue_of_the_same_namespace() {
-    isolated(|| {
+    steadily(|| {
         let pair = Pair::new();
         let _cookies = pair.set(Side::Server, "ipv4/tcp_syncookies", "0");
         let listener = Listener::new(&pair, Side::Server, PORT, 0);
@@ -162,7 +162,7 @@ fn a_full_accept_queue_of_the_same_namespace() {
 
 #[test]
 fn a_queue_that_drops_is_no_firewall() {
-    isolated(|| {
+    steadily(|| {
         let pair = Pair::new();
         let mut connection = Connection::open(&pair);
         connection.ping();
@@ -198,7 +198,7 @@ fn a_queue_that_drops_is_no_firewall() {
 
 #[test]
 fn a_last_segment_that_a_probe_brings_back() {
-    isolated(|| {
+    steadily(|| {
         let pair = Pair::wired();
         let mut connection = Connection::open(&pair);
         connection.ping();
@@ -220,7 +220,7 @@ fn a_last_segment_that_a_probe_brings_back() {
 
 #[test]
 fn a_path_that_takes_no_large_packets() {
-    isolated(|| {
+    steadily(|| {
         let pair = Pair::wired();
         let mut connection = Connection::open(&pair);
         connection.ping();
@@ -238,7 +238,7 @@ fn a_path_that_takes_no_large_packets() {
 
 #[test]
 fn data_that_the_peer_had_already() {
-    isolated(|| {
+    steadily(|| {
         let pair = Pair::new();
         let live = start(&pair, Side::Client);
         let _outcome = scenario::spurious(&pair);
@@ -249,7 +249,7 @@ fn data_that_the_peer_had_already() {
 
 #[test]
 fn a_window_that_stays_closed() {
-    isolated(|| {
+    steadily(|| {
         let pair = Pair::new();
         let live = start(&pair, Side::Client);
         let outcome = scenario::zero_window(&pair);
@@ -267,7 +267,7 @@ fn a_window_that_stays_closed() {
 
 #[test]
 fn plain_loss_is_called_loss() {
-    isolated(|| {
+    steadily(|| {
         let pair = Pair::wired();
         let mut connection = Connection::open(&pair);
         connection.ping();
@@ -290,7 +290,7 @@ fn plain_loss_is_called_loss() {
 
 #[test]
 fn healthy_traffic_says_nothing() {
-    isolated(|| {
+    steadily(|| {
         let pair = Pair::wired();
         pair.wire().delay(Duration::from_millis(20));
         let live = start(&pair, Side::Client);

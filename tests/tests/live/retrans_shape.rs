@@ -4,14 +4,14 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use netdiag_tests::tcp::{Connection, Dial, Hook, ONCE, PORT, Pair, Side, eventually, scenario};
-use netdiag_tests::{Live, isolated, run};
+use netdiag_tests::{Live, run, steadily};
 use serde_json::{Value, json};
 
 use crate::retrans::{assert_clean, start};
 
 #[test]
 fn the_numbers_are_those_of_ss() {
-    isolated(|| {
+    steadily(|| {
         let pair = Pair::new();
         let live = start(&[]);
         let mut connection = Connection::open(&pair);
@@ -89,7 +89,7 @@ fn the_numbers_are_those_of_ss() {
 
 #[test]
 fn ipv6_and_mapped_addresses() {
-    isolated(|| {
+    steadily(|| {
         let pair = Pair::new();
         let live = start(&[]);
         let syns = format!("tcp dport {PORT} tcp flags & (syn | ack) == syn drop");
@@ -134,7 +134,7 @@ fn ipv6_and_mapped_addresses() {
 
 #[test]
 fn filters_leave_out_and_count() {
-    isolated(|| {
+    steadily(|| {
         let pair = Pair::new();
         let netns = pair.netns(Side::Client).0.to_string();
         let arguments = ["--netns", &netns, "--kind", "tlp", "--kind", "fast"];
@@ -160,7 +160,7 @@ fn filters_leave_out_and_count() {
 
 #[test]
 fn ends_after_so_many() {
-    isolated(|| {
+    steadily(|| {
         let pair = Pair::new();
         let live = start(&["--count", "1", "--min-rto", "500ms"]);
         let early = scenario::data_lost_rto(&pair);
@@ -178,7 +178,7 @@ fn ends_after_so_many() {
 
 #[test]
 fn a_device_is_that_of_the_route() {
-    isolated(|| {
+    steadily(|| {
         let pair = Pair::new();
         let live = Live::start_as("retrans", &["--iface", Side::Client.device()]);
         let _outcome = scenario::syn_ack_lost(&pair);
@@ -214,7 +214,7 @@ fn a_device_is_that_of_the_route() {
 
 #[test]
 fn people_see_connections_lines_and_the_worst_of_them() {
-    isolated(|| {
+    steadily(|| {
         let pair = Pair::new();
         for (arguments, expected) in [
             (&[][..], "RETRANS/SENT"),
@@ -251,7 +251,7 @@ fn people_see_connections_lines_and_the_worst_of_them() {
 
 #[test]
 fn a_firewall_of_the_own_shows_itself_in_the_first_syn() {
-    isolated(|| {
+    steadily(|| {
         let pair = Pair::new();
         let live = start(&[]);
         let rule = format!("tcp dport {PORT} tcp flags & (syn | ack) == syn {ONCE} drop");
