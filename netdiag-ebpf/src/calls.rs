@@ -67,6 +67,23 @@ pub fn enter(call: Call) -> bool {
     CALLS.insert(&key, &stack, 0).is_ok()
 }
 
+/// Marks the call that is on its way with this first number, if it is the uppermost.
+#[inline(always)]
+pub fn mark(first: u64, mark: u64) {
+    let Some(stack) = CALLS.get_ptr_mut(&key()) else {
+        return;
+    };
+    // SAFETY: as in `enter`.
+    unsafe {
+        match (*stack).depth {
+            1 if (*stack).calls[0][0] == first => (*stack).calls[0][3] |= mark,
+            2 if (*stack).calls[1][0] == first => (*stack).calls[1][3] |= mark,
+            3 if (*stack).calls[2][0] == first => (*stack).calls[2][3] |= mark,
+            _ => {}
+        }
+    }
+}
+
 /// The function returns: what it was called with.
 #[inline(always)]
 pub fn leave() -> Option<Call> {

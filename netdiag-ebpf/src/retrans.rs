@@ -67,6 +67,32 @@ pub fn retrans_kretprobe(ctx: RetProbeContext) -> i32 {
     returned(return_value(&ctx) as i32)
 }
 
+/// `int tcp_retransmit_skb(struct sock *sk, struct sk_buff *skb, int segs)`, which calls the function above. The compiler may
+/// have put that into this one (Debian's 6.1): then only this one is hooked where it is called by timers and
+/// acknowledgments.
+#[fentry(function = "tcp_retransmit_skb")]
+pub fn retrans_outer_fentry(ctx: FEntryContext) -> i32 {
+    called(ctx.arg(0), ctx.arg(1))
+}
+
+/// The return value follows the three arguments.
+#[fexit(function = "tcp_retransmit_skb")]
+pub fn retrans_outer_fexit(ctx: FExitContext) -> i32 {
+    outer_returned(ctx.arg(3))
+}
+
+/// As [`retrans_outer_fentry`], by breakpoint.
+#[kprobe(function = "tcp_retransmit_skb")]
+pub fn retrans_outer_kprobe(ctx: ProbeContext) -> i32 {
+    called(first_argument(&ctx), second_argument(&ctx))
+}
+
+/// As [`retrans_outer_fexit`], by breakpoint.
+#[kretprobe(function = "tcp_retransmit_skb")]
+pub fn retrans_outer_kretprobe(ctx: RetProbeContext) -> i32 {
+    outer_returned(return_value(&ctx) as i32)
+}
+
 /// `tcp_retransmit_skb(sk, skb)`: only what was sent, before 6.18.
 #[btf_tracepoint(function = "tcp_retransmit_skb")]
 pub fn retrans_btf_2(ctx: BtfTracePointContext) -> i32 {
@@ -242,6 +268,32 @@ fn returned(result: i32) -> i32 {
         return 0;
     };
     let [sk, skb, ..] = call;
+    calls::mark(sk, TOLD);
+    segment(
+        &count,
+        sk as *const u8,
+        skb as *const u8,
+        Some(result),
+        Some(call),
+    )
+}
+
+/// Of a call: what it is about was told already. Beside the number of the timer, which is a byte.
+const TOLD: u64 = 1 << 32;
+
+/// The outer call returns: what the inner one has not told, it tells.
+#[inline(always)]
+fn outer_returned(result: i32) -> i32 {
+    let Some(call) = calls::leave() else {
+        return 0;
+    };
+    let Some(count) = Counter::open() else {
+        return 0;
+    };
+    let [sk, skb, _, marks] = call;
+    if marks & TOLD != 0 {
+        return 0;
+    }
     segment(
         &count,
         sk as *const u8,

@@ -12,6 +12,8 @@ pub const LOSS_PROBE: &str = "tcp_send_loss_probe";
 
 /// The function that every retransmission but that of a SYN-ACK goes through.
 const FUNCTION: &str = "__tcp_retransmit_skb";
+/// What timers and acknowledgments call, and calls that one; the compiler may have made one of the two.
+const OUTER: &str = "tcp_retransmit_skb";
 /// The one of SYN-ACKs.
 const SYNACK_FUNCTION: &str = "tcp_rtx_synack";
 
@@ -52,19 +54,19 @@ fn segments(btf: Option<&KernelBtf>) -> Ladder {
         probe: RETRANSMIT,
         observes: "TCP retransmissions",
         rungs: vec![
-            rung(
+            nested(
                 Hook::Fexit,
-                FUNCTION,
-                &["retrans_fentry", "retrans_fexit"],
-                untyped(btf, FUNCTION),
+                ["retrans_fentry", "retrans_fexit"],
+                ["retrans_outer_fentry", "retrans_outer_fexit"],
+                untyped(btf, FUNCTION).or_else(|| untyped(btf, OUTER)),
                 "",
             ),
             by_arguments(Hook::TpBtf, "retrans_btf", traced),
             by_arguments(Hook::RawTracepoint, "retrans_raw", traced),
-            rung(
+            nested(
                 Hook::Kprobe,
-                FUNCTION,
-                &["retrans_kprobe", "retrans_kretprobe"],
+                ["retrans_kprobe", "retrans_kretprobe"],
+                ["retrans_outer_kprobe", "retrans_outer_kretprobe"],
                 no_offsets(btf),
                 "a little speed",
             ),
@@ -153,6 +155,20 @@ fn probes(btf: Option<&KernelBtf>) -> Ladder {
             ),
         ],
     }
+}
+
+/// A rung at the function of every retransmission, and at the one that may have it inside.
+fn nested(
+    hook: Hook,
+    inner: [&'static str; 2],
+    outer: [&'static str; 2],
+    impossible: Option<String>,
+    loses: &'static str,
+) -> Rung {
+    let mut rung = rung(hook, FUNCTION, &inner, impossible, loses);
+    rung.programs
+        .extend(outer.into_iter().map(|name| Program::new(name, OUTER)));
+    rung
 }
 
 fn rung(
