@@ -28,7 +28,7 @@ pub struct Config {
     pub netns: Option<NetnsId>,
     /// Only devices of this name.
     pub ifname: Option<String>,
-    /// Only these reasons, as the kernel numbers them; at most [`MAX_REASON_FILTERS`].
+    /// Only these reasons, as the kernel numbers them; at most [`netdiag_common::MAX_REASON_FILTERS`].
     pub reasons: Vec<u32>,
     /// The longest packet copy, in bytes.
     pub snaplen: u32,
