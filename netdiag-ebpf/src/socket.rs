@@ -111,7 +111,10 @@ pub unsafe fn from_tracepoint(
         // In host byte order: the tracepoints store `ntohs`.
         part.local_port = number(field::SPORT);
         part.remote_port = number(field::DPORT);
-        part.family = number(field::FAMILY);
+        part.family = match layout[field::FAMILY] {
+            ABSENT => family(base, layout[field::SADDR6]),
+            offset => Probed::read(base, offset),
+        };
         part.state = number(field::STATE) as u8;
         let six = part.family == FAMILY_IPV6;
         let (local, remote) = if six {
@@ -132,6 +135,27 @@ pub unsafe fn from_tracepoint(
             } else {
                 set(address, Probed::read::<u32>(base, offset) as u64, 0);
             }
+        }
+    }
+}
+
+/// The family of a tracepoint that does not tell it: those of 5.10 about retransmissions have an IPv4 address in both
+/// places (`TP_STORE_V4MAPPED`).
+#[inline(always)]
+unsafe fn family(base: *const u8, address: u32) -> u16 {
+    if address == ABSENT {
+        return FAMILY_IPV4;
+    }
+    // SAFETY: `Probed` reads any address.
+    unsafe {
+        let (high, low) = (
+            Probed::read::<u64>(base, address),
+            Probed::read::<u32>(base, address + 8),
+        );
+        if high == 0 && low == MAPPED {
+            FAMILY_IPV4
+        } else {
+            FAMILY_IPV6
         }
     }
 }

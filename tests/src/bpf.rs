@@ -9,13 +9,16 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use super::binary::{finish, program};
+use super::binary::{PATIENCE, finish, program};
 
 /// The kernel lets programs and links go some time after the last descriptor is closed.
 const GRACE: Duration = Duration::from_secs(10);
 
 /// How the names of netdiag's programs begin.
-const PREFIXES: [&str; 5] = ["drops_", "ip4_", "ip6_", "icmp4_", "icmp6_"];
+const PREFIXES: [&str; 13] = [
+    "accept", "conn_", "connect", "drops_", "icmp4_", "icmp6_", "ip4_", "ip6_", "probe_", "queue_",
+    "reset", "retrans_", "synack_",
+];
 
 /// Programs and links, by id.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -110,6 +113,37 @@ fn bpftool(what: &str) -> Vec<Value> {
     );
     assert_eq!(ended.code, Some(0), "bpftool: {}", ended.stderr);
     serde_json::from_str(&ended.stdout).expect("JSON from bpftool")
+}
+
+/// Waits until a program that says nothing before its end is ready for what comes: it has done what it had to do, and
+/// sleeps. Whether it holds links is for the caller to ask.
+///
+/// # Panics
+/// When it never sleeps, or has ended.
+pub fn await_asleep(pid: u32) {
+    const SAMPLES: u32 = 6;
+    let end = Instant::now() + PATIENCE;
+    let (mut before, mut calm) = (None, 0);
+    while calm < SAMPLES {
+        assert!(Instant::now() < end, "process {pid} does not come to rest");
+        thread::sleep(Duration::from_millis(50));
+        let now = sleeping(pid);
+        calm = if now.is_some() && now == before {
+            calm + 1
+        } else {
+            0
+        };
+        before = now;
+    }
+}
+
+/// The processor time that a process has used, if it sleeps.
+fn sleeping(pid: u32) -> Option<Vec<String>> {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).expect("a process");
+    // The name, in parentheses, may hold anything: state, and 11 and 12 fields on the times, follow its end.
+    let (_, rest) = stat.rsplit_once(')').expect("a name");
+    let fields: Vec<&str> = rest.split_whitespace().collect();
+    (fields[0] == "S").then(|| fields[11..13].iter().map(ToString::to_string).collect())
 }
 
 /// Asks until there is no complaint any more.

@@ -21,7 +21,7 @@ mod said;
 pub mod tcp;
 
 pub use binary::{Ended, feed, finish, netdiag, program, run};
-pub use bpf::{Attached, assert_nothing_attached};
+pub use bpf::{Attached, assert_nothing_attached, await_asleep};
 pub use dump::Dump;
 pub use isolation::{NamedNetns, isolated, steadily};
 pub use live::{Live, Run};

@@ -7,11 +7,12 @@ use btf_rs::{Backend, Btf, BtfType, Type};
 use netdiag_common::field::{ABSENT, FIELDS, Need};
 use rustix::fs::{MemfdFlags, memfd_create};
 use std::{
-    collections::HashSet,
+    collections::{HashMap, HashSet},
     fs::File,
     io::{self, Read, Write},
     os::fd::AsRawFd,
     path::{Path, PathBuf},
+    sync::{Mutex, PoisonError},
 };
 
 /// Where the running kernel shows its BTF (since 5.4, with `CONFIG_DEBUG_INFO_BTF`).
@@ -94,6 +95,8 @@ fn hint(path: &Path, error: &io::Error) -> &'static str {
 /// The BTF of one kernel.
 pub struct KernelBtf {
     btf: Btf,
+    /// What the types of a name are: each question is a walk through all types, and a struct has many fields.
+    ids: Mutex<HashMap<String, Vec<u32>>>,
     path: PathBuf,
 }
 
@@ -144,6 +147,7 @@ impl KernelBtf {
             .map_err(|e| format(e.to_string()))?;
         Ok(Self {
             btf,
+            ids: Mutex::default(),
             path: path.to_owned(),
         })
     }
@@ -176,10 +180,23 @@ impl KernelBtf {
         &self.path
     }
 
+    /// The types of this name.
+    fn named(&self, name: &str) -> Vec<Type> {
+        let mut known = self.ids.lock().unwrap_or_else(PoisonError::into_inner);
+        let ids = match known.get(name) {
+            Some(ids) => ids,
+            None => known
+                .entry(name.to_owned())
+                .or_insert(self.btf.resolve_ids_by_name(name).unwrap_or_default()),
+        };
+        let types = ids.iter().map(|id| self.btf.resolve_type_by_id(*id));
+        types.filter_map(Result::ok).collect()
+    }
+
     /// The byte offset of a member, through anonymous structs and unions; `None` where this kernel has it not, or
     /// where it is a bit field that does not start a byte.
     pub fn offset(&self, structure: &str, path: &str) -> Option<u32> {
-        let mut current = self.btf.resolve_types_by_name(structure).ok()?.into_iter().find(|found| {
+        let mut current = self.named(structure).into_iter().find(|found| {
             matches!(found, Type::Struct(found) | Type::Union(found) if !found.members.is_empty())
         })?;
         let mut bits = 0_u32;
@@ -273,11 +290,13 @@ impl KernelBtf {
     /// tracepoint.
     pub fn tracepoint_arguments(&self, tracepoint: &str) -> Option<usize> {
         let name = format!("btf_trace_{tracepoint}");
-        let types = self.btf.resolve_types_by_name(&name).ok()?;
-        let pointer = types.into_iter().find_map(|found| match found {
-            Type::Typedef(found) => self.btf.resolve_chained_type(&found).ok(),
-            _ => None,
-        })?;
+        let pointer = self
+            .named(&name)
+            .into_iter()
+            .find_map(|found| match found {
+                Type::Typedef(found) => self.btf.resolve_chained_type(&found).ok(),
+                _ => None,
+            })?;
         let Type::Ptr(pointer) = pointer else {
             return None;
         };
@@ -290,15 +309,13 @@ impl KernelBtf {
 
     /// Whether a function of this name can be hooked by type.
     pub fn has_function(&self, name: &str) -> bool {
-        self.btf
-            .resolve_types_by_name(name)
-            .is_ok_and(|found| found.iter().any(|found| matches!(found, Type::Func(_))))
+        let found = self.named(name);
+        found.iter().any(|found| matches!(found, Type::Func(_)))
     }
 
     /// How many parameters a function has; `None` where BTF has no such function.
     pub fn parameters(&self, name: &str) -> Option<usize> {
-        let types = self.btf.resolve_types_by_name(name).ok()?;
-        types.into_iter().find_map(|found| match found {
+        self.named(name).into_iter().find_map(|found| match found {
             Type::Func(found) => match self.btf.resolve_chained_type(&found).ok()? {
                 Type::FuncProto(proto) => Some(proto.parameters.len()),
                 _ => None,

@@ -144,9 +144,9 @@ fn a_full_accept_queue_of_the_same_namespace() {
     steadily(|| {
         let pair = Pair::new();
         let _cookies = pair.set(Side::Server, "ipv4/tcp_syncookies", "0");
-        let listener = Listener::new(&pair, Side::Server, PORT, 0);
+        let listener = Listener::new(&pair, Side::Server, PORT, 1);
         let live = start(&pair, Side::Server);
-        let attempts: Vec<_> = (0..3)
+        let attempts: Vec<_> = (0..4)
             .map(|_| {
                 Dial::to(server())
                     .start(&pair, Side::Server)

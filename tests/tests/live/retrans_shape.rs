@@ -1,10 +1,12 @@
 //! What `netdiag retrans` shows of a retransmission, and what it leaves out.
 
 use std::net::SocketAddr;
+use std::process::Stdio;
 use std::time::Duration;
 
 use netdiag_tests::tcp::{Connection, Dial, Hook, ONCE, PORT, Pair, Side, eventually, scenario};
-use netdiag_tests::{Live, run, steadily};
+use netdiag_tests::{Attached, Live, await_asleep, netdiag, run, steadily};
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 
 use crate::retrans::{assert_clean, start};
@@ -221,30 +223,27 @@ fn people_see_connections_lines_and_the_worst_of_them() {
             (&["--each"], "10.98.0.2:8000"),
             (&["--flows"], "PER S"),
         ] {
-            let command = [&["retrans", "--duration", "3s"], arguments].concat();
-            let ended = std::thread::scope(|scope| {
-                let netdiag = scope.spawn(|| run(&command));
-                std::thread::sleep(Duration::from_millis(800));
-                let _outcome = scenario::syn_lost(&pair);
-                netdiag.join().expect("netdiag")
-            });
+            let child = netdiag(&[&["retrans"], arguments].concat())
+                .stdout(Stdio::piped())
+                .stderr(Stdio::piped())
+                .spawn()
+                .expect("netdiag");
+            await_asleep(child.id());
+            assert!(!Attached::by(child.id()).links.is_empty());
+            let _outcome = scenario::syn_lost(&pair);
+            std::thread::sleep(Duration::from_millis(500));
+            kill_process(Pid::from_child(&child), Signal::INT).expect("a signal");
+            let ended = child.wait_with_output().expect("its end");
+            let text = |bytes| String::from_utf8(bytes).expect("text");
+            let (stdout, stderr) = (text(ended.stdout), text(ended.stderr));
             assert_eq!(
-                (ended.code, ended.stderr.as_str()),
+                (ended.status.code(), stderr.as_str()),
                 (Some(0), ""),
-                "{}",
-                ended.stdout
+                "{stdout}"
             );
-            assert!(
-                ended.stdout.contains(expected),
-                "{arguments:?}: {}",
-                ended.stdout
-            );
-            assert!(
-                ended.stdout.contains("Ledger: 1 seen = 1 reported"),
-                "{}",
-                ended.stdout
-            );
-            assert!(ended.stdout.contains("TcpRetransSegs"), "{}", ended.stdout);
+            assert!(stdout.contains(expected), "{arguments:?}: {stdout}");
+            assert!(stdout.contains("Ledger: 1 seen = 1 reported"), "{stdout}");
+            assert!(stdout.contains("TcpRetransSegs"), "{stdout}");
         }
     });
 }
