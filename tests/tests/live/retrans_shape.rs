@@ -5,7 +5,7 @@ use std::process::Stdio;
 use std::time::Duration;
 
 use netdiag_tests::tcp::{Connection, Dial, Hook, ONCE, PORT, Pair, Side, eventually, scenario};
-use netdiag_tests::{Attached, Live, await_asleep, netdiag, run, steadily};
+use netdiag_tests::{Attached, Live, await_asleep, netdiag, steadily};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 

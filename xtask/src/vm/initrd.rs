@@ -67,10 +67,23 @@ impl Content {
         let name = program.as_ref();
         let program = process::find(name)
             .with_context(|| format!("no program {} on this machine", name.display()))?;
+        self.add_program(&program, program.to_string_lossy())
+    }
+
+    /// Adds a program and its shared libraries, these at the same paths.
+    ///
+    /// # Errors
+    /// A library is missing.
+    pub fn add_program(
+        &mut self,
+        program: impl Into<PathBuf>,
+        guest: impl Into<String>,
+    ) -> Result<()> {
+        let program = program.into();
         for library in libraries(&program)? {
             self.add_file(&library, library.to_string_lossy());
         }
-        self.add_file(&program, program.to_string_lossy());
+        self.add_file(program, guest);
         Ok(())
     }
 

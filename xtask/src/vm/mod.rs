@@ -18,7 +18,7 @@ use crate::workspace::Workspace;
 
 pub use initrd::Content;
 pub use kernel::Kernel;
-pub use qemu::Verdict;
+pub use qemu::{Machine, Verdict};
 
 /// One run in a virtual machine.
 #[derive(Debug, Clone)]
@@ -27,6 +27,8 @@ pub struct Job {
     pub name: String,
     /// The test and what it needs.
     pub content: Content,
+    /// What it runs on.
+    pub machine: Machine,
     /// When the machine counts as hanging. Guests are emulated, some ten times slower than this one.
     pub timeout: Duration,
 }
@@ -71,7 +73,7 @@ pub fn run(workspace: &Workspace, kernel: &Kernel, job: &Job) -> Result<Outcome>
         let _alone = PACKING.lock().unwrap_or_else(PoisonError::into_inner);
         job.content.pack(workspace, kernel, &initrd)?
     };
-    let boot = qemu::boot(&kernel.image, &initrd, &directory, job.timeout)
+    let boot = qemu::boot(job.machine, &kernel.image, &initrd, &directory, job.timeout)
         .with_context(|| format!("boot {}", kernel.release))?;
     Ok(Outcome {
         verdict: boot.verdict,
@@ -139,6 +141,7 @@ fn run_command(workspace: &Workspace, options: &RunOptions) -> Result<ExitCode> 
         &Job {
             name,
             content,
+            machine: Machine::Two,
             timeout,
         },
     )?;
