@@ -142,7 +142,7 @@ fn conn_listeners_on_every_address_and_until_stopped() {
         let said = String::from_utf8_lossy(&ended.stdout);
         assert!(ended.status.success(), "{said}");
         let (_, watched) = said.split_once("DROPS IN ").expect("how long it watched");
-        let (seconds, _) = watched.split_once(" s").expect("seconds");
+        let (seconds, _) = watched.split_once(" S").expect("seconds");
         let seconds: f64 = seconds.parse().expect("a number");
         assert!(
             seconds < 10.0 && began.elapsed().as_secs_f64() >= seconds,

@@ -68,7 +68,7 @@ pub enum Machine {
     /// what runs on the other, and everything takes as long as this machine takes for it.
     #[default]
     Two,
-    /// One processor whose clock is the number of its instructions, two nanoseconds each, and jumps to the next timer
+    /// One processor whose clock is the number of its instructions, a nanosecond each, and jumps to the next timer
     /// when there is nothing to do: whatever else this machine does, what is measured in time comes out the same, and
     /// nobody waits for a test that sleeps. (With two processors and this clock, QEMU 7.2 hangs where Linux starts
     /// the second.)
@@ -85,7 +85,7 @@ impl Machine {
                 "-accel",
                 "tcg,thread=single",
                 "-icount",
-                "shift=1,sleep=off,align=off",
+                "shift=0,sleep=off,align=off",
             ],
         }
     }
