@@ -113,7 +113,7 @@ pub(super) const RULES: &[Rule] = &[
     Rule {
         id: "syn-queue-full",
         // tcp_conn_request drops SYNs without an event: this one is found by its counters.
-        counters: &["TcpExtTCPReqQFullDrop", "TcpExtTCPReqQFullDoCookies"],
+        counters: &["TcpExtTCPReqQFullDrop"],
         fault: |tally| {
             format!(
                 "the queue of half-open connections to {} is full",
@@ -182,7 +182,7 @@ pub(super) const RULES: &[Rule] = &[
                 () => None,
             }
         },
-        counters: &["TcpOutRsts"],
+
         fault: |tally| {
             format!(
                 "nobody listens on {}, and the clients get a reset",
@@ -212,11 +212,7 @@ pub(super) const RULES: &[Rule] = &[
                 () => None,
             }
         },
-        counters: &[
-            "TcpExtTCPSYNChallenge",
-            "TcpExtTCPChallengeACK",
-            "TcpInErrs",
-        ],
+        counters: &["TcpExtTCPSYNChallenge", "TcpInErrs"],
         fault: |tally| {
             let what = match () {
                 () if tally.reasons.contains("TCP_INVALID_SYN") => {
@@ -250,7 +246,7 @@ pub(super) const RULES: &[Rule] = &[
                 () => None,
             }
         },
-        counters: &["TcpExtTCPChallengeACK"],
+
         fault: |tally| {
             format!(
                 "the segments of {} acknowledge what this host did not send, or sent long ago",

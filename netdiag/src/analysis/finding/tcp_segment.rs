@@ -37,7 +37,7 @@ pub(super) const RULES: &[Rule] = &[
             ];
             event.reason_is(REASONS).then_some(0.95)
         },
-        counters: &["TcpExtPAWSEstab", "TcpExtPAWSActive"],
+        counters: &["TcpExtPAWSEstab"],
         fault: |tally| {
             format!(
                 "the TCP timestamps of {} go backwards, or are of somebody else",
@@ -90,7 +90,7 @@ pub(super) const RULES: &[Rule] = &[
         id: "tcp-reset-refused",
         severity: Severity::Info,
         claims: |event| event.reason_is(&["TCP_RESET"]).then_some(0.9),
-        counters: &["TcpExtTCPChallengeACK"],
+
         fault: |tally| {
             format!(
                 "the resets of {} do not fit the connection exactly, and are not believed",
@@ -158,7 +158,7 @@ pub(super) const RULES: &[Rule] = &[
                 () => None,
             }
         },
-        counters: &["TcpExtTCPAbortOnData", "TcpExtTCPAbortOnClose"],
+
         fault: |tally| {
             format!(
                 "{} sends data after the program of {} has closed the connection: it is lost, and a reset goes back",
