@@ -1,7 +1,7 @@
 //! Devices: frames that are for somebody else or for a VLAN that is not there, queues of devices, tunnels.
 
 use super::{
-    Event, Rule, Severity,
+    Event, Rule,
     seen::{advice, ethertype, evidence_with_macs, service, vlan, vni},
 };
 use crate::{
@@ -39,7 +39,6 @@ pub(super) const RULES: &[Rule] = &[
     },
     Rule {
         id: "foreign-mac",
-        severity: Severity::Info,
         claims: |event| {
             (is_for_another_host(event) && event.vlan_id().is_none() && !event.is_group_frame())
                 .then_some(0.9)
@@ -48,11 +47,10 @@ pub(super) const RULES: &[Rule] = &[
         fault: |_| "the frames are for another MAC address than the device's".to_owned(),
         evidence: evidence_with_macs,
         remedy: |tally| advice("foreign-mac", tally),
-        ..Rule::DEFAULT
+        ..Rule::INFO
     },
     Rule {
         id: "unhandled-ethertype",
-        severity: Severity::Info,
         claims: |event| {
             if !event.dropped_in(CORE) || event.vlan_id().is_some() || !is_worth_telling(event) {
                 return None;
@@ -67,7 +65,7 @@ pub(super) const RULES: &[Rule] = &[
         fault: |tally| format!("nothing on this host handles {}", ethertype(tally)),
         evidence: evidence_with_macs,
         remedy: |tally| advice("unhandled-ethertype", tally),
-        ..Rule::DEFAULT
+        ..Rule::INFO
     },
     Rule {
         id: "tun-queue-full",
@@ -102,7 +100,6 @@ pub(super) const RULES: &[Rule] = &[
     },
     Rule {
         id: "tunnel-id-unknown",
-        severity: Severity::Error,
         claims: |event| {
             let vxlan = matches!(event.packet.tunnel, Some(Tunnel::Vxlan { .. }));
             match () {
@@ -121,7 +118,7 @@ pub(super) const RULES: &[Rule] = &[
             )
         },
         remedy: |tally| advice("tunnel-id-unknown", tally),
-        ..Rule::DEFAULT
+        ..Rule::ERROR
     },
 ];
 

@@ -1,7 +1,7 @@
 //! What somebody told this host to drop: netfilter, tc, XDP, programs of cgroups and sockets, IPsec.
 
 use super::{
-    Event, Rule, Severity,
+    Event, Rule,
     seen::{advice, destination, owner, service, source},
 };
 use crate::{
@@ -56,7 +56,6 @@ pub(super) const RULES: &[Rule] = &[
     },
     Rule {
         id: "conntrack-table-full",
-        severity: Severity::Error,
         // nf_conntrack_in refuses what opens a connection, and nf_hook_slow drops it.
         claims: |event| {
             let place = event.dropped_in(HOOK);
@@ -64,7 +63,7 @@ pub(super) const RULES: &[Rule] = &[
         },
         fault: |_| "the connection tracking table is full, and takes no new connection".to_owned(),
         remedy: |tally| advice("conntrack-table-full", tally),
-        ..Rule::DEFAULT
+        ..Rule::ERROR
     },
     Rule {
         id: "conntrack-invalid",
@@ -136,7 +135,6 @@ pub(super) const RULES: &[Rule] = &[
     },
     Rule {
         id: "ipsec-policy",
-        severity: Severity::Error,
         claims: |event| {
             let sealed = event.carries(50) || event.carries(51);
             let plain = event.is_tcp() || event.is_udp() || event.carries(1);
@@ -162,7 +160,7 @@ pub(super) const RULES: &[Rule] = &[
             )
         },
         remedy: |tally| advice("ipsec-policy", tally),
-        ..Rule::DEFAULT
+        ..Rule::ERROR
     },
 ];
 

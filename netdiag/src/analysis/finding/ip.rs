@@ -1,7 +1,7 @@
 //! IP packets that this host does not accept: addresses, options, fragments, protocols, IPv6 switched off.
 
 use super::{
-    Event, Rule, Severity,
+    Event, Rule,
     seen::{advice, destination, evidence_with_macs, evidence_with_ttl, protocol, source},
 };
 use crate::analysis::counter::rule::{EXTHDRS, IP4_FINISH, IP4_LOCAL, IP6, IP6_LOCAL};
@@ -20,7 +20,6 @@ const REASSEMBLY: &[&str] = &[
 pub(super) const RULES: &[Rule] = &[
     Rule {
         id: "loopback-on-wire",
-        severity: Severity::Error,
         claims: loopback,
         counters: &["Ip6InHdrErrors"],
         fault: |_| {
@@ -28,7 +27,7 @@ pub(super) const RULES: &[Rule] = &[
         },
         evidence: evidence_with_macs,
         remedy: |tally| advice("loopback-on-wire", tally),
-        ..Rule::DEFAULT
+        ..Rule::ERROR
     },
     Rule {
         id: "ip-option-refused",
@@ -50,7 +49,6 @@ pub(super) const RULES: &[Rule] = &[
     },
     Rule {
         id: "martian-source",
-        severity: Severity::Error,
         claims: martian,
         counters: &["Ip6InHdrErrors", "Ip6InAddrErrors"],
         fault: |tally| {
@@ -75,11 +73,10 @@ pub(super) const RULES: &[Rule] = &[
         },
         evidence: evidence_with_macs,
         remedy: |tally| advice("martian-source", tally),
-        ..Rule::DEFAULT
+        ..Rule::ERROR
     },
     Rule {
         id: "reverse-path-filter",
-        severity: Severity::Error,
         claims: |event| {
             if event.reason_is(&["IP_RPFILTER"]) {
                 return Some(0.97);
@@ -104,7 +101,7 @@ pub(super) const RULES: &[Rule] = &[
             )
         },
         remedy: |tally| advice("reverse-path-filter", tally),
-        ..Rule::DEFAULT
+        ..Rule::ERROR
     },
     Rule {
         id: "fragments-missing",

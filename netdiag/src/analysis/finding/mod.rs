@@ -106,6 +106,16 @@ impl Rule {
         evidence: seen::evidence,
         remedy: |_| Vec::new(),
     };
+    /// The same, where something is broken.
+    const ERROR: Self = Self {
+        severity: Severity::Error,
+        ..Self::DEFAULT
+    };
+    /// The same, where it is only worth knowing.
+    const INFO: Self = Self {
+        severity: Severity::Info,
+        ..Self::DEFAULT
+    };
 }
 
 /// In order of precedence.

@@ -1,7 +1,7 @@
 //! The next hop: it does not answer, too much waits for its answer, or there is no room for its entry.
 
 use super::{
-    Rule, Severity,
+    Rule,
     seen::{advice, destination},
 };
 
@@ -13,7 +13,6 @@ const OUTPUT: &[&str] = &["ip_finish_output2", "ip6_finish_output2"];
 pub(super) const RULES: &[Rule] = &[
     Rule {
         id: "neighbour-unreachable",
-        severity: Severity::Error,
         claims: |event| match () {
             () if event.reason_is(&["NEIGH_FAILED"]) => Some(0.97),
             () if event.is_unspecified() && event.dropped_in(UNANSWERED) => Some(0.95),
@@ -31,7 +30,7 @@ pub(super) const RULES: &[Rule] = &[
             )
         },
         remedy: |tally| advice("neighbour-unreachable", tally),
-        ..Rule::DEFAULT
+        ..Rule::ERROR
     },
     Rule {
         id: "neighbour-queue-full",
@@ -52,7 +51,6 @@ pub(super) const RULES: &[Rule] = &[
     },
     Rule {
         id: "neighbour-table-full",
-        severity: Severity::Error,
         claims: |event| match () {
             () if event.reason_is(&["NEIGH_CREATEFAIL"]) => Some(0.9),
             () if event.is_unspecified() && event.dropped_in(OUTPUT) && !event.is_for_group() => {
@@ -67,6 +65,6 @@ pub(super) const RULES: &[Rule] = &[
             )
         },
         remedy: |tally| advice("neighbour-table-full", tally),
-        ..Rule::DEFAULT
+        ..Rule::ERROR
     },
 ];

@@ -2,7 +2,7 @@
 //! that is down, and where it has none, one function: which it was, the device's queueing discipline tells.
 
 use super::{
-    Event, Rule, Severity,
+    Event, Rule,
     device::BACKLOG,
     seen::{advice, destination},
 };
@@ -72,7 +72,6 @@ pub(super) const RULES: &[Rule] = &[
     },
     Rule {
         id: "link-down",
-        severity: Severity::Error,
         claims: |event| {
             const GOING: &[&str] = &[
                 "tun_net_xmit",
@@ -92,7 +91,7 @@ pub(super) const RULES: &[Rule] = &[
         counters: &["tx_dropped", "rx_dropped"],
         fault: |_| "the device is down, or nothing is connected to it".to_owned(),
         remedy: |tally| advice("link-down", tally),
-        ..Rule::DEFAULT
+        ..Rule::ERROR
     },
 ];
 

@@ -4,7 +4,7 @@
 //! the counters that speak for it are the ones that only it raises.
 
 use super::{
-    Event, Rule, Severity,
+    Event, Rule,
     seen::{advice, destination, evidence_with_length, source},
 };
 use crate::analysis::counter::rule::{IP_ERROR, IP6_ROUTE};
@@ -31,7 +31,6 @@ pub(super) const RULES: &[Rule] = &[
     },
     Rule {
         id: "no-route",
-        severity: Severity::Error,
         claims: no_route,
         counters: &[
             "IpExtInNoRoutes",
@@ -53,11 +52,10 @@ pub(super) const RULES: &[Rule] = &[
             }
         },
         remedy: |tally| advice("no-route", tally),
-        ..Rule::DEFAULT
+        ..Rule::ERROR
     },
     Rule {
         id: "forwarding-off",
-        severity: Severity::Error,
         claims: forwarding_off,
         counters: &["IpInAddrErrors", "Ip6InAddrErrors"],
         fault: |tally| {
@@ -68,7 +66,7 @@ pub(super) const RULES: &[Rule] = &[
             )
         },
         remedy: |tally| advice("forwarding-off", tally),
-        ..Rule::DEFAULT
+        ..Rule::ERROR
     },
     Rule {
         id: "route-discards",

@@ -4,7 +4,7 @@
 //! at all (`tcp_drop` calls `__kfree_skb`): counters have to speak there.
 
 use super::{
-    Event, Rule, Severity,
+    Event, Rule,
     seen::{advice, evidence_with_ttl, owner, service, source},
 };
 use crate::{
@@ -49,7 +49,6 @@ pub(super) const RULES: &[Rule] = &[
     },
     Rule {
         id: "tcp-signature",
-        severity: Severity::Error,
         claims: |event| {
             let signed = || {
                 event.upper().is_some_and(|upper| {
@@ -81,11 +80,10 @@ pub(super) const RULES: &[Rule] = &[
             format!("the segments of {} {what}", source(tally))
         },
         remedy: |tally| advice("tcp-signature", tally),
-        ..Rule::DEFAULT
+        ..Rule::ERROR
     },
     Rule {
         id: "accept-queue-overflow",
-        severity: Severity::Error,
         claims: |event| match () {
             () if event.reason_is(&["TCP_LISTEN_OVERFLOW"]) => Some(0.97),
             // The cookie was good, and syn_recv_sock found no room. The other cause is want of memory.
@@ -108,7 +106,7 @@ pub(super) const RULES: &[Rule] = &[
             )
         },
         remedy: |tally| advice("accept-queue-overflow", tally),
-        ..Rule::DEFAULT
+        ..Rule::ERROR
     },
     Rule {
         id: "syn-queue-full",
@@ -144,7 +142,6 @@ pub(super) const RULES: &[Rule] = &[
     },
     Rule {
         id: "tcp-ttl-too-low",
-        severity: Severity::Error,
         claims: |event| match () {
             () if event.reason_is(&["TCP_MINTTL"]) => Some(0.97),
             // 6.1 has names for all that a SYN meets in this function but this.
@@ -166,7 +163,7 @@ pub(super) const RULES: &[Rule] = &[
         },
         evidence: evidence_with_ttl,
         remedy: |tally| advice("tcp-ttl-too-low", tally),
-        ..Rule::DEFAULT
+        ..Rule::ERROR
     },
     Rule {
         id: "tcp-port-closed",

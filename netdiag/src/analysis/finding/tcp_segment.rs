@@ -1,7 +1,7 @@
 //! TCP segments that a standing connection does not take: out of its window, too old, no memory, after its end.
 
 use super::{
-    Rule, Severity,
+    Rule,
     seen::{advice, owner, service, source},
 };
 use crate::decode::TcpFlags;
@@ -68,7 +68,6 @@ pub(super) const RULES: &[Rule] = &[
     },
     Rule {
         id: "tcp-old-data",
-        severity: Severity::Info,
         claims: |event| match () {
             () if event.reason_is(&["TCP_OLD_DATA", "TCP_OFOMERGE", "TCP_OFO_DROP"]) => Some(0.95),
             // Without data, or with one byte of it, it is a keepalive probe.
@@ -84,11 +83,10 @@ pub(super) const RULES: &[Rule] = &[
             )
         },
         remedy: |tally| advice("tcp-old-data", tally),
-        ..Rule::DEFAULT
+        ..Rule::INFO
     },
     Rule {
         id: "tcp-reset-refused",
-        severity: Severity::Info,
         claims: |event| event.reason_is(&["TCP_RESET"]).then_some(0.9),
 
         fault: |tally| {
@@ -98,11 +96,10 @@ pub(super) const RULES: &[Rule] = &[
             )
         },
         remedy: |tally| advice("tcp-reset-refused", tally),
-        ..Rule::DEFAULT
+        ..Rule::INFO
     },
     Rule {
         id: "tcp-memory",
-        severity: Severity::Error,
         claims: |event| match () {
             () if event.reason_is(&["PROTO_MEM"]) && event.is_tcp() => Some(0.95),
             () if event.reason_is(&["TCP_OFO_QUEUE_PRUNE"]) => Some(0.85),
@@ -121,11 +118,10 @@ pub(super) const RULES: &[Rule] = &[
             )
         },
         remedy: |tally| advice("tcp-memory", tally),
-        ..Rule::DEFAULT
+        ..Rule::ERROR
     },
     Rule {
         id: "tcp-backlog-full",
-        severity: Severity::Error,
         claims: |event| match () {
             () if event.reason_is(&["SOCKET_BACKLOG"]) => Some(0.97),
             () if event.is_unspecified() && event.dropped_in(&["tcp_add_backlog"]) => Some(0.85),
@@ -140,7 +136,7 @@ pub(super) const RULES: &[Rule] = &[
             )
         },
         remedy: |tally| advice("tcp-backlog-full", tally),
-        ..Rule::DEFAULT
+        ..Rule::ERROR
     },
     Rule {
         id: "tcp-data-after-close",

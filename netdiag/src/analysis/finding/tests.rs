@@ -8,11 +8,11 @@ mod noise;
 mod tcp;
 mod udp;
 
-use super::{Findings, RULES, Rule, ids, rules};
+use super::{Findings, RULES, ids, rules};
 use crate::{
     analysis::{counter::rule, event::Event, explain},
     decode::{Frame, HeaderCheck, Link, packet},
-    lab::frame::{self, ETHERTYPE_IPV4, ETHERTYPE_IPV6, ETHERTYPE_VLAN, PROTO_TCP, PROTO_UDP},
+    lab::frame::{self, ETHERTYPE_IPV4, ETHERTYPE_IPV6, ETHERTYPE_VLAN, PROTO_UDP},
 };
 use etherparse::PacketBuilder;
 use netdiag_common::NetnsId;

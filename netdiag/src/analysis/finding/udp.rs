@@ -4,7 +4,7 @@
 //! left is a closed port in the one, and mostly a full buffer in the other.
 
 use super::{
-    Event, Rule, Severity,
+    Event, Rule,
     seen::{advice, evidence_with_length, owner, service, source},
 };
 use crate::{
@@ -78,7 +78,6 @@ pub(super) const RULES: &[Rule] = &[
     },
     Rule {
         id: "udp-receive-buffer-full",
-        severity: Severity::Error,
         claims: |event| match () {
             () if !event.is_udp() => None,
             () if event.reason_is(&["SOCKET_RCVBUFF"]) => Some(0.97),
@@ -100,11 +99,10 @@ pub(super) const RULES: &[Rule] = &[
             }
         },
         remedy: |tally| advice("udp-receive-buffer-full", tally),
-        ..Rule::DEFAULT
+        ..Rule::ERROR
     },
     Rule {
         id: "udp-memory",
-        severity: Severity::Error,
         claims: |event| match () {
             () if !event.is_udp() => None,
             () if event.reason_is(&["PROTO_MEM"]) => Some(0.97),
@@ -114,7 +112,7 @@ pub(super) const RULES: &[Rule] = &[
         counters: &["UdpMemErrors", "Udp6MemErrors"],
         fault: |_| "all UDP sockets together have used up their memory (udp_mem)".to_owned(),
         remedy: |tally| advice("udp-memory", tally),
-        ..Rule::DEFAULT
+        ..Rule::ERROR
     },
     Rule {
         id: "icmp-checksum",

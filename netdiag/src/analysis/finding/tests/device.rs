@@ -133,7 +133,6 @@ fn queues_of_devices_are_full() {
     ]);
     nothing([
         drop(udp4(), "TAP_FILTER", "tun_net_xmit"),
-        drop(udp4(), "TC_EGRESS_", "kfree_skb_list_reason"),
         // What a packet in several buffers ends with.
         drop(vec![0; 20], "", "kfree_skb_list"),
     ]);
