@@ -87,7 +87,7 @@ pub(super) const ENTRIES: &[Entry] = &[
     .doubt("On a kernel without reasons an IPsec policy refuses in the same place.")
     .causes(&["the module is not loaded (ip_gre, ipip, sit, sctp, esp4)", "the program with the raw socket does not run (OSPF, VRRP)", "a tunnel's far end points to the wrong host"])
     .remedy(&[
-        "modprobe the module of protocol PROTOCOL (ip_gre, ipip, sit, sctp, esp4, esp6), and make its device: ip -d link show type gre",
+        "lsmod | grep -E 'gre|ipip|sit|sctp|esp': is the module of PROTOCOL loaded; and for a tunnel its device, ip -d link show",
         "ss -w -a -n -p: the programs with raw sockets",
         "on SOURCE: should these packets go to DESTINATION at all",
     ])

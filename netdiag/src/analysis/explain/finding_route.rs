@@ -78,8 +78,9 @@ pub(super) const ENTRIES: &[Entry] = &[
     ])
     .remedy(&[
         "ip route get DESTINATION: the next hop and its device; ip neigh show: FAILED or INCOMPLETE is the one",
-        "tcpdump -n -e -i DEVICE 'arp or (icmp6 and ip6[40] >= 135)': do the requests leave, does an answer come",
+        "tcpdump -n -e -i DEVICE 'arp or icmp6': do the requests leave, does an answer come",
         "arping -c 3 -I DEVICE DESTINATION, or for a gateway its address",
+        "ndisc6 DESTINATION DEVICE, or for a gateway its address",
     ])
     .commands(&["ip route get DESTINATION; ip neigh show dev DEVICE", "tcpdump -n -e -i DEVICE 'arp or icmp6'", "ip -s link show dev DEVICE; bridge vlan show"])
     .see(&["NEIGH_FAILED", "peer-unreachable", "neighbour-queue-full"]),

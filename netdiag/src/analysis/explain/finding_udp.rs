@@ -14,7 +14,7 @@ pub(super) const ENTRIES: &[Entry] = &[
     .remedy(&[
         "ss -ulnp 'sport = :PORT': is there a socket, and on which address; DESTINATION or 0.0.0.0 or * should be it",
         "start the service, or let SOURCE stop sending",
-        "ip netns identify, and the container's namespace: the socket must be in the one that the packets reach",
+        "a socket in another network namespace (a container's) does not count: lsns -t net, then nsenter -n -t its process ss -ulnp",
     ])
     .commands(&["ss -ulnp", "nstat -az UdpNoPorts Udp6NoPorts IcmpOutDestUnreachs"])
     .see(&["NO_SOCKET", "UdpNoPorts", "Udp6NoPorts"]),

@@ -299,16 +299,19 @@ pub(super) fn advice(id: &str, tally: &Tally) -> Vec<String> {
 
 /// Whether a line is about an IP version that was seen. `net.ipv4.tcp_*` and its like hold for both.
 fn fits(line: &str, seen: &Seen) -> bool {
-    const ONLY_V4: [&str; 4] = [
+    const V4: [&str; 6] = [
         "net.ipv4.conf.",
         "net.ipv4.ip_",
         "net.ipv4.ipfrag_",
         "net.ipv4.neigh.",
+        "ip[",
+        "arping ",
     ];
-    let other = |names: &[&str]| names.iter().any(|name| line.contains(name));
+    const V6: [&str; 4] = ["net.ipv6.", "ip6[", "ip -6 ", "ndisc6 "];
+    let about = |names: &[&str]| names.iter().any(|name| line.contains(name));
     match (seen.ipv4, seen.ipv6) {
-        (true, false) => !line.contains("net.ipv6."),
-        (false, true) => line.contains("net.ipv6.") || !other(&ONLY_V4),
+        (true, false) => about(&V4) || !about(&V6),
+        (false, true) => about(&V6) || !about(&V4),
         _ => true,
     }
 }
