@@ -43,7 +43,7 @@ pub(super) const RULES: &[Rule] = &[
     },
     Rule {
         id: "firewall-drop",
-        claims: filtered,
+        claims: |event| (event.received != Some(false)).then(|| filtered(event))?,
         fault: |tally| {
             format!(
                 "a netfilter rule of this host drops what {} sends to {}",

@@ -243,7 +243,7 @@ fn options(event: &Event<'_>) -> Option<f32> {
         // A strict source route whose next hop is not next.
         () if event.reason_is(&["NOT_SPECIFIED"]) => Some(0.8),
         // ip_forward drops for the TTL and the length as well.
-        () if event.is_reasonless() && !forwarded => Some(0.7),
+        () if event.is_reasonless() && !forwarded => Some(0.75),
         () => None,
     }
 }
@@ -262,7 +262,7 @@ fn martian(event: &Event<'_>) -> Option<f32> {
         }
         let refused = event.is_unspecified() || event.reason_is(&["IP_INADDRERRORS"]);
         return (event.dropped_in(&["ip6_forward"]) && refused && stays_on_link(ip.source))
-            .then_some(0.9);
+            .then_some(0.95);
     }
     if !event.is_unspecified() || !event.dropped_in(IP4_FINISH) {
         return None;

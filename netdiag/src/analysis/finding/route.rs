@@ -112,7 +112,7 @@ fn too_big(event: &Event<'_>) -> Option<f32> {
     let whole = event.upper().is_some_and(|upper| upper.is_unfragmentable());
     match () {
         () if event.dropped_in(&["ip_forward"]) && whole => Some(0.85),
-        () if event.dropped_in(&["ip6_forward"]) && ip.total_len > IPV6_MIN_MTU => Some(0.6),
+        () if event.dropped_in(&["ip6_forward"]) && is_large(event) => Some(0.6),
         () => None,
     }
 }
@@ -140,10 +140,19 @@ fn forwarding_off(event: &Event<'_>) -> Option<f32> {
         () if event.reason_is(&["IP_INADDRERRORS"]) && event.dropped_in(IP_ERROR) => Some(0.97),
         () if event.reason_is(&["IP_INADDRERRORS"]) && ipv6 => Some(0.9),
         () if event.reason_is(&["IP_INADDRERRORS"]) && event.function.is_none() => Some(0.8),
+        // Or it is larger than the MTU.
+        () if event.is_reasonless() && ipv6 && is_large(event) => Some(0.4),
         () if event.is_reasonless() && ipv6 && !event.is_group_frame() => Some(0.7),
         () if event.is_reasonless() && event.dropped_in(IP_ERROR) => Some(0.4),
         () => None,
     }
+}
+
+fn is_large(event: &Event<'_>) -> bool {
+    event
+        .packet
+        .ip
+        .is_some_and(|ip| ip.total_len > IPV6_MIN_MTU)
 }
 
 /// IPv6 has one function for every route that is an error, and 5.10 gives no reason.

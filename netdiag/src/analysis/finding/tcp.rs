@@ -49,17 +49,10 @@ pub(super) const RULES: &[Rule] = &[
     },
     Rule {
         id: "tcp-signature",
-        claims: |event| {
-            let signed = || {
-                event.upper().is_some_and(|upper| {
-                    upper.has_tcp_option(OPTION_MD5) || upper.has_tcp_option(OPTION_AO)
-                })
-            };
-            match () {
-                () if event.reason_is(SIGNATURE) => Some(0.97),
-                () if event.is_reasonless() && event.dropped_in(TCP) && signed() => Some(0.6),
-                () => None,
-            }
+        claims: |event| match () {
+            () if event.reason_is(SIGNATURE) => Some(0.97),
+            () if event.is_reasonless() && event.dropped_in(TCP) && is_signed(event) => Some(0.6),
+            () => None,
         },
         counters: &[
             "TcpExtTCPMD5NotFound",
@@ -175,6 +168,8 @@ pub(super) const RULES: &[Rule] = &[
             let whole = || event.packet.faults().next().is_none();
             match () {
                 () if event.reason_is(&["NO_SOCKET"]) => Some(0.97),
+                // Or the signature was wrong, and there was no reset.
+                () if event.is_reasonless() && is_signed(event) => Some(0.4),
                 () if event.is_reasonless() && whole() => Some(0.8),
                 () => None,
             }
@@ -199,6 +194,13 @@ pub(super) const RULES: &[Rule] = &[
                     .any(|fault| fault.kind == MalformedKind::TcpOffset)
             };
             match () {
+                // A listener has no use for it: of an old connection, or with a SYN cookie.
+                () if event.reason_is(&["TCP_FLAGS"])
+                    && event.dropped_in(DO_RCV)
+                    && is_plain_ack(event) =>
+                {
+                    Some(0.4)
+                }
                 () if event.reason_is(&["TCP_FLAGS", "TCP_INVALID_SYN"]) => Some(0.9),
                 () if event.reason_is(&["PKT_TOO_SMALL"]) && event.dropped_in(TCP_RECEIVE) => {
                     Some(0.9)
@@ -259,4 +261,10 @@ fn is_plain_ack(event: &Event<'_>) -> bool {
     event.tcp().is_some_and(|flags| {
         flags.has(TcpFlags::ACK) && !flags.has(TcpFlags::SYN | TcpFlags::RST | TcpFlags::FIN)
     })
+}
+
+fn is_signed(event: &Event<'_>) -> bool {
+    event
+        .upper()
+        .is_some_and(|upper| upper.has_tcp_option(OPTION_MD5) || upper.has_tcp_option(OPTION_AO))
 }

@@ -149,6 +149,15 @@ impl Drop {
         self.with(|event| Findings::default().observe(event))
     }
 
+    /// The rule that is surest of it.
+    fn surest(&self) -> Option<&'static str> {
+        self.with(|event| {
+            let claims = rules().filter_map(|rule| Some((rule.id, (rule.claims)(event)?)));
+            let best = claims.reduce(|best, claim| if claim.1 > best.1 { claim } else { best });
+            best.map(|(id, _)| id)
+        })
+    }
+
     /// How sure one rule is of it, whatever the others are.
     fn claim(&self, id: &str) -> Option<f32> {
         let rule = rules().find(|rule| rule.id == id).unwrap();
@@ -160,6 +169,11 @@ fn check(cases: impl IntoIterator<Item = (Drop, &'static str)>) {
     for (drop, id) in cases {
         let found = drop.finding();
         assert_eq!(found.unwrap_or("nothing"), id, "{drop:?}");
+        assert_eq!(
+            drop.surest(),
+            found,
+            "precedence and confidence agree: {drop:?}"
+        );
     }
 }
 

@@ -67,6 +67,13 @@ pub(super) const RULES: &[Rule] = &[
         id: "udp-port-closed",
         claims: |event| match () {
             () if !event.is_udp() || event.is_for_group() => None,
+            // __udp6_lib_rcv finds the checksum wrong after it has set the reason.
+            () if event.reason_is(&["NO_SOCKET"])
+                && event.is_ipv6()
+                && event.has_wrong_checksum() =>
+            {
+                Some(0.3)
+            }
             () if event.reason_is(&["NO_SOCKET"]) => Some(0.97),
             () if event.is_reasonless() && is_received(event) => Some(0.85),
             () => None,
