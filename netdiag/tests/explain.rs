@@ -107,12 +107,14 @@ fn nothing_is_empty_or_untidy() {
     for entry in entries() {
         let name = entry.name;
         let normal: Vec<_> = entry.normal.into_iter().collect();
+        let doubt: Vec<_> = entry.doubt.into_iter().collect();
         let summary = [entry.summary()];
         let meaning = [entry.meaning];
         for lines in [
             &summary[..],
             &meaning,
             &normal,
+            &doubt,
             entry.causes,
             entry.remedy,
             entry.commands,

@@ -1,7 +1,11 @@
 //! A packet with everything that is known about it, names instead of numbers.
 
+use super::counter::rule::{ICMP, ICMP6, TCP, TCP_RECEIVE, UDP, UDP_QUEUE, UDP6, UDP6_QUEUE};
 use super::counter::{DropFacts, HeaderFault};
-use crate::decode::{Frame, HeaderCheck, Link, MalformedKind, Packet, is_layer3};
+use crate::decode::{
+    Checksum, Frame, HeaderCheck, Link, MalformedKind, Packet, Protocol, TcpFlags, Transport,
+    Upper, is_layer3, tcp_payload,
+};
 use netdiag_common::NetnsId;
 use std::{borrow::Cow, net::IpAddr};
 
@@ -72,6 +76,125 @@ impl Event<'_> {
     pub fn bare_function(&self) -> Option<&str> {
         self.function
             .map(|name| name.split('.').next().unwrap_or(name))
+    }
+
+    /// Whether the kernel gave one of these reasons.
+    pub fn reason_is(&self, names: &[&str]) -> bool {
+        self.reason
+            .as_deref()
+            .is_some_and(|reason| names.contains(&reason))
+    }
+
+    /// Whether the kernel gives no reasons at all, as before 5.17.
+    pub fn is_reasonless(&self) -> bool {
+        self.is_drop() && self.reason.is_none()
+    }
+
+    /// Whether the kernel gave no reason, or none that says anything.
+    pub fn is_unspecified(&self) -> bool {
+        self.is_reasonless() || self.reason_is(&["NOT_SPECIFIED"])
+    }
+
+    /// Whether one of these functions dropped it.
+    pub fn dropped_in(&self, functions: &[&str]) -> bool {
+        self.is_drop()
+            && self
+                .bare_function()
+                .is_some_and(|name| functions.contains(&name))
+    }
+
+    /// Whether it is IPv4.
+    pub fn is_ipv4(&self) -> bool {
+        self.packet.protocol == Protocol::Ipv4
+    }
+
+    /// Whether it is IPv6.
+    pub fn is_ipv6(&self) -> bool {
+        self.packet.protocol == Protocol::Ipv6
+    }
+
+    /// Whether it carries this protocol, by number.
+    pub fn carries(&self, protocol: u8) -> bool {
+        self.packet
+            .ip_proto()
+            .is_some_and(|found| found.0 == protocol)
+    }
+
+    /// Whether it carries UDP.
+    pub fn is_udp(&self) -> bool {
+        self.carries(17)
+    }
+
+    /// Whether it carries TCP.
+    pub fn is_tcp(&self) -> bool {
+        self.carries(6)
+    }
+
+    /// The flags of TCP.
+    pub fn tcp(&self) -> Option<TcpFlags> {
+        self.packet.tcp_flags()
+    }
+
+    /// Whether it asks for a connection: SYN without ACK.
+    pub fn is_syn(&self) -> bool {
+        self.tcp()
+            .is_some_and(|flags| flags.has(TcpFlags::SYN) && !flags.has(TcpFlags::ACK))
+    }
+
+    /// Whether it may be the first packet of a conversation, which a firewall makes an entry for.
+    pub fn opens(&self) -> bool {
+        match self.packet.transport {
+            Some(Transport::Udp { .. }) => true,
+            Some(Transport::Icmp { kind, .. }) => kind == 8,
+            Some(Transport::Icmpv6 { kind, .. }) => kind == 128,
+            _ => self.is_syn(),
+        }
+    }
+
+    /// Bytes of TCP payload.
+    pub fn payload(&self) -> u32 {
+        tcp_payload(&self.frame)
+    }
+
+    /// Whether source and destination are addresses that this is true of.
+    pub fn either_end(&self, test: fn(IpAddr) -> bool) -> bool {
+        self.packet
+            .ip
+            .is_some_and(|ip| test(ip.source) || test(ip.destination))
+    }
+
+    /// Whether it is for a group, or for everybody.
+    pub fn is_for_group(&self) -> bool {
+        self.packet.dst().is_some_and(|address| match address {
+            IpAddr::V4(address) => address.is_multicast() || address.is_broadcast(),
+            IpAddr::V6(address) => address.is_multicast(),
+        })
+    }
+
+    /// Whether its frame went to a group's MAC address.
+    pub fn is_group_frame(&self) -> bool {
+        self.packet
+            .link
+            .is_some_and(|link| link.destination.is_multicast())
+    }
+
+    /// The VLAN that it is tagged with. A tag with id 0 is for priority only.
+    pub fn vlan_id(&self) -> Option<u16> {
+        self.packet.vlans.ids().next().filter(|&id| id != 0)
+    }
+
+    /// What stands behind the IP header, for checksums and options.
+    pub fn upper(&self) -> Option<Upper<'_>> {
+        Upper::of(&self.frame, self.packet)
+    }
+
+    /// Whether the checksum of the transport header is wrong. What is made on this host gets its checksum last, so of
+    /// that nothing can be said.
+    pub fn has_wrong_checksum(&self) -> bool {
+        self.received != Some(false)
+            && self
+                .upper()
+                .is_some_and(|upper| upper.checksum() == Checksum::Wrong)
     }
 
     /// Whether a hook saw it dropped.
@@ -157,6 +280,25 @@ impl Event<'_> {
                 | MalformedKind::IpLengthShort => HeaderFault::Header,
             };
         }
+        if fault == HeaderFault::None && self.is_summed_here() && self.has_wrong_checksum() {
+            return HeaderFault::Checksum;
+        }
         fault
+    }
+
+    /// Whether the function that dropped it sums up the transport header, and the reason does not tell what it found.
+    fn is_summed_here(&self) -> bool {
+        let functions = [
+            ICMP,
+            ICMP6,
+            TCP,
+            TCP_RECEIVE,
+            UDP,
+            UDP_QUEUE,
+            UDP6,
+            UDP6_QUEUE,
+        ];
+        let silent = self.is_reasonless() || (self.reason_is(&["NO_SOCKET"]) && self.is_ipv6());
+        silent && functions.iter().any(|names| self.dropped_in(names))
     }
 }

@@ -20,6 +20,7 @@ mod socket;
 mod summary;
 mod transport;
 mod tunnel;
+mod upper;
 mod view;
 
 #[cfg(test)]
@@ -40,3 +41,4 @@ pub use retrans::{CaState, Retrans, RetransContext, RetransKind, record_kind, re
 pub use socket::{Socket, TcpState};
 pub use transport::{Echo, TcpFlags, Transport, tcp_payload};
 pub use tunnel::Tunnel;
+pub use upper::{Checksum, Upper};

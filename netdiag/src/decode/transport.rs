@@ -92,6 +92,23 @@ impl Transport {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct TcpFlags(pub u8);
 
+impl TcpFlags {
+    /// The peer has no more to send.
+    pub const FIN: u8 = 1;
+    /// A connection is asked for.
+    pub const SYN: u8 = 2;
+    /// The connection is over.
+    pub const RST: u8 = 4;
+    /// The acknowledgment number counts.
+    pub const ACK: u8 = 16;
+
+    /// Whether this flag is set.
+    #[must_use]
+    pub fn has(self, flag: u8) -> bool {
+        self.0 & flag != 0
+    }
+}
+
 impl fmt::Display for TcpFlags {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         const NAMES: [&str; 8] = ["FIN", "SYN", "RST", "PSH", "ACK", "URG", "ECE", "CWR"];

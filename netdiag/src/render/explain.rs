@@ -90,6 +90,7 @@ fn one(output: &Output, entry: &Entry) -> io::Result<()> {
         ("meaning", entry.meaning.to_owned()),
     ];
     rows.extend(entry.normal.map(|normal| ("no fault", normal.to_owned())));
+    rows.extend(entry.doubt.map(|doubt| ("doubt", doubt.to_owned())));
     rows.extend(labelled("causes", entry.causes));
     rows.extend(labelled("remedy", entry.remedy));
     if !entry.see.is_empty() {
@@ -146,6 +147,8 @@ struct Line<'a> {
     meaning: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
     normal: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    doubt: Option<&'a str>,
     causes: &'a [&'a str],
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
     remedy: &'a [&'a str],
@@ -164,6 +167,7 @@ impl From<&Entry> for Line<'static> {
             summary: entry.summary(),
             meaning: entry.meaning,
             normal: entry.normal,
+            doubt: entry.doubt,
             causes: entry.causes,
             remedy: entry.remedy,
             commands: entry.commands,

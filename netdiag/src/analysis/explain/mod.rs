@@ -7,6 +7,12 @@
 mod counter;
 mod finding;
 mod finding_conn;
+mod finding_device;
+mod finding_filter;
+mod finding_ip;
+mod finding_route;
+mod finding_tcp;
+mod finding_udp;
 pub mod kernels;
 mod place;
 mod reason;
@@ -60,6 +66,8 @@ pub struct Entry {
     pub meaning: &'static str,
     /// When it is ordinary and no fault.
     pub normal: Option<&'static str>,
+    /// What else the same evidence may mean.
+    pub doubt: Option<&'static str>,
     /// What brings it about, with what to change.
     pub causes: &'static [&'static str],
     /// What a finding advises; words in capitals stand for what is only known then (see [`remedy`]).
@@ -91,6 +99,7 @@ impl Entry {
             summary,
             meaning: "",
             normal: None,
+            doubt: None,
             causes: &[],
             remedy: &[],
             commands: &[],
@@ -106,6 +115,11 @@ impl Entry {
 
     const fn normal(mut self, normal: &'static str) -> Self {
         self.normal = Some(normal);
+        self
+    }
+
+    const fn doubt(mut self, doubt: &'static str) -> Self {
+        self.doubt = Some(doubt);
         self
     }
 
@@ -164,17 +178,31 @@ pub fn entries() -> impl Iterator<Item = &'static Entry> {
     let counters = counter::ENTRIES.iter().copied().flatten();
     reasons
         .chain(counters)
-        .chain(finding::ENTRIES)
-        .chain(finding_conn::ENTRIES)
+        .chain(findings())
         .chain(place::ENTRIES)
+}
+
+/// The findings, by topic.
+fn findings() -> impl Iterator<Item = &'static Entry> {
+    [
+        finding::ENTRIES,
+        finding_conn::ENTRIES,
+        finding_ip::ENTRIES,
+        finding_route::ENTRIES,
+        finding_device::ENTRIES,
+        finding_filter::ENTRIES,
+        finding_udp::ENTRIES,
+        finding_tcp::ENTRIES,
+    ]
+    .into_iter()
+    .flatten()
 }
 
 /// What a finding advises, with what is known put in place of the words in capitals. A line is left out when it needs
 /// something that is not known.
 #[must_use]
 pub fn remedy(id: &str, known: &[(&str, Option<&str>)]) -> Vec<String> {
-    let mut findings = finding::ENTRIES.iter().chain(finding_conn::ENTRIES);
-    let found = findings.find(|entry| entry.name == id);
+    let found = findings().find(|entry| entry.name == id);
     let lines = found.map_or(&[][..], |entry| entry.remedy);
     lines
         .iter()

@@ -3,8 +3,20 @@
 //! A rule is data plus a small predicate, in a file per topic. Rules stand in order of precedence: a drop counts for
 //! the first that claims it.
 
+mod device;
+mod filter;
 mod header;
+mod ip;
 mod misdelivered;
+mod neighbour;
+mod qdisc;
+mod route;
+mod seen;
+mod tcp;
+mod tcp_segment;
+#[cfg(test)]
+mod tests;
+mod udp;
 
 use super::{counter::Correlated, event::Event};
 use netdiag_common::NetnsId;
@@ -83,8 +95,44 @@ struct Rule {
     remedy: fn(&Tally) -> Vec<String>,
 }
 
+impl Rule {
+    /// What most rules have: `Rule { id, claims, .., ..Rule::DEFAULT }`.
+    const DEFAULT: Self = Self {
+        id: "",
+        severity: Severity::Warning,
+        claims: |_| None,
+        counters: &[],
+        fault: |_| String::new(),
+        evidence: seen::evidence,
+        remedy: |_| Vec::new(),
+    };
+    /// The same, where something is broken.
+    const ERROR: Self = Self {
+        severity: Severity::Error,
+        ..Self::DEFAULT
+    };
+    /// The same, where it is only worth knowing.
+    const INFO: Self = Self {
+        severity: Severity::Info,
+        ..Self::DEFAULT
+    };
+}
+
 /// In order of precedence.
-const RULES: &[&[Rule]] = &[misdelivered::RULES, header::RULES];
+const RULES: &[&[Rule]] = &[
+    misdelivered::RULES,
+    header::RULES,
+    ip::RULES,
+    route::RULES,
+    device::RULES,
+    neighbour::RULES,
+    filter::RULES,
+    qdisc::RULES,
+    udp::RULES,
+    filter::SOCKET,
+    tcp::RULES,
+    tcp_segment::RULES,
+];
 
 fn rules() -> impl Iterator<Item = &'static Rule> {
     RULES.iter().copied().flatten()
@@ -116,6 +164,8 @@ struct Tally {
     checked: u64,
     /// VLAN-tagged ones.
     tagged: u64,
+    /// What else there is to say of them.
+    seen: seen::Seen,
 }
 
 impl Tally {
@@ -134,6 +184,7 @@ impl Tally {
         remember(&mut self.reasons, event.reason.as_deref());
         remember(&mut self.interfaces, event.ifname);
         self.namespaces.extend(event.netns);
+        self.seen.observe(event);
     }
 
     /// "57 packets dropped in ip_rcv_core, reason IP_INHDR, on tun0 (a layer-3 device)"

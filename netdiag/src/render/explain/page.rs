@@ -52,6 +52,10 @@ fn section(page: &mut String, entry: &Entry) {
         *page += "\n";
         *page += &wrapped(&format!("No fault: {}", prose(normal)), "", "");
     }
+    if let Some(doubt) = entry.doubt {
+        *page += "\n";
+        *page += &wrapped(&format!("How it could be wrong: {}", prose(doubt)), "", "");
+    }
     bullets(page, "Causes", entry.causes);
     bullets(page, "Remedy", entry.remedy);
     if !entry.commands.is_empty() {

@@ -1,0 +1,234 @@
+//! What somebody told this host to drop: netfilter, tc, XDP, programs of cgroups and sockets, IPsec.
+
+use super::{
+    Event, Rule,
+    seen::{advice, destination, owner, service, source},
+};
+use crate::{
+    analysis::counter::rule::{CORE, IP4_LOCAL, UDP_QUEUE, UDP6_QUEUE},
+    decode::{Protocol, TcpFlags, Transport},
+};
+
+const HOOK: &[&str] = &["nf_hook_slow", "nf_hook_slow_list"];
+const XDP: &[&str] = &[
+    "do_xdp_generic",
+    "netif_receive_generic_xdp",
+    "bpf_prog_run_generic_xdp",
+    "veth_xdp_rcv_skb",
+    "veth_poll",
+];
+const CGROUP_OUT: &[&str] = &[
+    "ip_finish_output",
+    "ip6_finish_output",
+    "ip_mc_finish_output",
+];
+const IPSEC_IN: &[&str] = &["xfrm_input", "xfrm4_rcv_encap", "xfrm6_rcv_encap"];
+/// What tc says when it cannot go on.
+const TC_BROKEN: &[&str] = &["TC_COOKIE_ERROR", "TC_CHAIN_NOTFOUND", "TC_RECLASSIFY_LOOP"];
+
+pub(super) const RULES: &[Rule] = &[
+    Rule {
+        id: "firewall-drop-output",
+        claims: |event| (event.received == Some(false)).then(|| filtered(event))?,
+        counters: &["IpOutDiscards", "Ip6OutDiscards"],
+        fault: |tally| {
+            let who = owner(tally).map_or_else(String::new, |owner| format!(", of {owner},"));
+            format!(
+                "a netfilter rule of this host does not let packets{who} to {} out; the program gets EPERM",
+                service(tally)
+            )
+        },
+        remedy: |tally| advice("firewall-drop-output", tally),
+        ..Rule::DEFAULT
+    },
+    Rule {
+        id: "firewall-drop",
+        claims: |event| (event.received != Some(false)).then(|| filtered(event))?,
+        fault: |tally| {
+            format!(
+                "a netfilter rule of this host drops what {} sends to {}",
+                source(tally),
+                service(tally)
+            )
+        },
+        remedy: |tally| advice("firewall-drop", tally),
+        ..Rule::DEFAULT
+    },
+    Rule {
+        id: "conntrack-table-full",
+        // nf_conntrack_in refuses what opens a connection, and nf_hook_slow drops it.
+        claims: |event| {
+            let place = event.dropped_in(HOOK);
+            (place && event.opens() && filtered(event).is_some()).then_some(0.25)
+        },
+        fault: |_| "the connection tracking table is full, and takes no new connection".to_owned(),
+        remedy: |tally| advice("conntrack-table-full", tally),
+        ..Rule::ERROR
+    },
+    Rule {
+        id: "conntrack-invalid",
+        claims: |event| (filtered(event).is_some() && is_midway(event)).then_some(0.3),
+        fault: |tally| {
+            format!(
+                "connection tracking takes the packets of {} for invalid, and a rule drops such",
+                source(tally)
+            )
+        },
+        remedy: |tally| advice("conntrack-invalid", tally),
+        ..Rule::DEFAULT
+    },
+    Rule {
+        id: "tc-drop-ingress",
+        claims: |event| {
+            let known = matches!(
+                event.packet.protocol,
+                Protocol::Ipv4 | Protocol::Ipv6 | Protocol::Arp
+            );
+            match () {
+                () if event.reason_is(&["TC_INGRESS"]) => Some(0.97),
+                () if event.reason_is(TC_BROKEN) && event.dropped_in(CORE) => Some(0.85),
+                // Every kernel takes these protocols: it was no lack of a receiver.
+                () if event.is_reasonless()
+                    && event.dropped_in(CORE)
+                    && known
+                    && event.vlan_id().is_none() =>
+                {
+                    Some(0.75)
+                }
+                () => None,
+            }
+        },
+        fault: |_| "a tc filter or program drops them as they come in".to_owned(),
+        remedy: |tally| advice("tc-drop-ingress", tally),
+        ..Rule::DEFAULT
+    },
+    Rule {
+        id: "tc-drop-egress",
+        claims: |event| {
+            const OUT: &[&str] = &["__dev_queue_xmit"];
+            match () {
+                () if event.reason_is(&["TC_EGRESS"]) => Some(0.97),
+                () if event.reason_is(TC_BROKEN) && event.dropped_in(OUT) => Some(0.85),
+                // The queueing disciplines' drops end in kfree_skb_list.
+                () if event.is_reasonless() && event.dropped_in(OUT) => Some(0.8),
+                () => None,
+            }
+        },
+        fault: |_| "a tc filter or program drops them on their way out".to_owned(),
+        remedy: |tally| advice("tc-drop-egress", tally),
+        ..Rule::DEFAULT
+    },
+    Rule {
+        id: "xdp-drop",
+        claims: |event| {
+            // Attaching a program to veth frees an empty skb in the same place.
+            let packet = event.packet.protocol != Protocol::Unknown;
+            match () {
+                () if event.reason_is(&["XDP"]) => Some(0.97),
+                () if event.is_unspecified() && packet && event.dropped_in(XDP) => Some(0.9),
+                () => None,
+            }
+        },
+        fault: |_| "an XDP program on the device drops them".to_owned(),
+        remedy: |tally| advice("xdp-drop", tally),
+        ..Rule::DEFAULT
+    },
+    Rule {
+        id: "ipsec-policy",
+        claims: |event| {
+            let sealed = event.carries(50) || event.carries(51);
+            let plain = event.is_tcp() || event.is_udp() || event.carries(1);
+            match () {
+                () if event.reason_is(&["XFRM_POLICY"]) => Some(0.97),
+                () if event.is_unspecified() && sealed && event.dropped_in(IPSEC_IN) => Some(0.75),
+                // A protocol that is handled, and was not: ip_protocol_deliver_rcu asks the policy first.
+                () if event.is_reasonless()
+                    && event.is_ipv4()
+                    && plain
+                    && event.dropped_in(IP4_LOCAL) =>
+                {
+                    Some(0.6)
+                }
+                () => None,
+            }
+        },
+        fault: |tally| {
+            format!(
+                "no IPsec policy or security association fits what comes from {} to {}",
+                source(tally),
+                destination(tally)
+            )
+        },
+        remedy: |tally| advice("ipsec-policy", tally),
+        ..Rule::ERROR
+    },
+];
+
+/// A filter on a socket and a program of its cgroup end in one function, and with one reason. They stand apart: where
+/// there are no reasons, what UDP drops at a socket's queue is its full buffer more often.
+pub(super) const SOCKET: &[Rule] = &[
+    Rule {
+        id: "socket-filter-drop",
+        claims: |event| match () {
+            () if event.reason_is(&["SOCKET_FILTER"]) => Some(0.6),
+            () if event.is_reasonless()
+                && (event.dropped_in(UDP_QUEUE) || event.dropped_in(UDP6_QUEUE)) =>
+            {
+                Some(0.35)
+            }
+            () => None,
+        },
+        counters: &["UdpInErrors", "Udp6InErrors"],
+        fault: |tally| {
+            let whose = owner(tally).map_or_else(
+                || "the socket".to_owned(),
+                |owner| format!("the socket of {owner}"),
+            );
+            format!("a filter refuses them for {whose}: its own, or a BPF program of its cgroup")
+        },
+        remedy: |tally| advice("socket-filter-drop", tally),
+        ..Rule::DEFAULT
+    },
+    Rule {
+        id: "cgroup-program-drop",
+        claims: |event| match () {
+            () if event.reason_is(&["BPF_CGROUP_EGRESS"]) => Some(0.97),
+            () if event.is_reasonless() && event.dropped_in(CGROUP_OUT) => Some(0.85),
+            () if event.reason_is(&["SOCKET_FILTER"]) => Some(0.4),
+            () => None,
+        },
+        fault: |tally| {
+            let whose = owner(tally)
+                .map_or_else(|| "the socket's".to_owned(), |owner| format!("{owner}'s"));
+            match tally.reasons.contains("SOCKET_FILTER") {
+                true => format!(
+                    "a filter refuses them for {whose} socket: one on the socket, or a BPF program of its cgroup"
+                ),
+                false => format!("a BPF program of {whose} cgroup does not let them out"),
+            }
+        },
+        remedy: |tally| advice("cgroup-program-drop", tally),
+        ..Rule::DEFAULT
+    },
+];
+
+/// How sure it is that a netfilter hook dropped it.
+fn filtered(event: &Event<'_>) -> Option<f32> {
+    match () {
+        // With nftables the chain itself is the place. What nf_hook_slow drops is iptables', or connection tracking's.
+        () if event.reason_is(&["NETFILTER_DROP"]) && event.dropped_in(HOOK) => Some(0.8),
+        () if event.reason_is(&["NETFILTER_DROP"]) => Some(0.97),
+        () if event.is_unspecified() && event.dropped_in(HOOK) => Some(0.85),
+        () => None,
+    }
+}
+
+/// Whether it can belong only to a conversation that has begun.
+fn is_midway(event: &Event<'_>) -> bool {
+    match event.packet.transport {
+        Some(Transport::Tcp { flags, .. }) => !flags.has(TcpFlags::SYN) || flags.has(TcpFlags::ACK),
+        Some(Transport::Icmp { kind, .. }) => matches!(kind, 0 | 3 | 11 | 12),
+        Some(Transport::Icmpv6 { kind, .. }) => matches!(kind, 1..=4 | 129),
+        _ => false,
+    }
+}

@@ -1,0 +1,108 @@
+//! Queues on the way out. The kernel has one reason for a full queue, for the loss that netem makes and for a device
+//! that is down, and where it has none, one function: which it was, the device's queueing discipline tells.
+
+use super::{
+    Event, Rule,
+    device::BACKLOG,
+    seen::{advice, destination},
+};
+
+/// What queueing disciplines say of a queue that is full, in whatever words.
+const FULL: &[&str] = &[
+    "QDISC_OVERLIMIT",
+    "QDISC_BURST_DROP",
+    "CAKE_FLOOD",
+    "FQ_BAND_LIMIT",
+    "FQ_FLOW_LIMIT",
+    "FQ_HORIZON_LIMIT",
+    "QDISC_DROP_OVERLIMIT",
+    "QDISC_DROP_FLOW_LIMIT",
+    "QDISC_DROP_BAND_LIMIT",
+    "QDISC_DROP_HORIZON_LIMIT",
+    "QDISC_DROP_FLOOD_PROTECTION",
+    "QDISC_DROP_MAXFLOWS",
+];
+/// Active queue management: dropped early, on purpose.
+const EARLY: &[&str] = &[
+    "QDISC_CONGESTED",
+    "DUALPI2_STEP_DROP",
+    "QDISC_DROP_CONGESTED",
+    "QDISC_DROP_L4S_STEP_NON_ECN",
+];
+const ANY: &[&str] = &["QDISC_DROP", "QDISC_DROP_GENERIC"];
+
+pub(super) const RULES: &[Rule] = &[
+    Rule {
+        id: "queue-overflow",
+        claims: |event| match () {
+            () if event.reason_is(FULL) => Some(0.95),
+            () if event.reason_is(EARLY) => Some(0.85),
+            () if event.reason_is(ANY) => Some(0.6),
+            () if is_silent(event) => Some(0.5),
+            () => None,
+        },
+        counters: &["tx_dropped", "IpOutDiscards", "Ip6OutDiscards"],
+        fault: |tally| {
+            let clear = tally
+                .reasons
+                .iter()
+                .any(|reason| FULL.contains(&reason.as_str()) || EARLY.contains(&reason.as_str()));
+            let doubt = match clear {
+                true => "is full",
+                false => "is full, shapes or loses packets on purpose, or the device is down",
+            };
+            format!(
+                "the device's queue for what goes to {} {doubt}",
+                destination(tally)
+            )
+        },
+        remedy: |tally| advice("queue-overflow", tally),
+        ..Rule::DEFAULT
+    },
+    Rule {
+        id: "queue-random-loss",
+        claims: |event| match () {
+            () if event.reason_is(ANY) => Some(0.3),
+            () if is_silent(event) => Some(0.25),
+            () => None,
+        },
+        fault: |_| "netem on the device loses packets at random, as it was told to".to_owned(),
+        remedy: |tally| advice("queue-random-loss", tally),
+        ..Rule::DEFAULT
+    },
+    Rule {
+        id: "link-down",
+        claims: |event| {
+            const GOING: &[&str] = &[
+                "tun_net_xmit",
+                "tun_get_user",
+                "tap_get_user",
+                "tap_handle_frame",
+            ];
+            let place = event.dropped_in(GOING) || event.dropped_in(BACKLOG);
+            match () {
+                () if event.reason_is(&["DEV_READY"]) && place => Some(0.85),
+                // noop_enqueue drops all that is sent by a device that is down.
+                () if event.reason_is(ANY) => Some(0.25),
+                () if is_silent(event) => Some(0.2),
+                () => None,
+            }
+        },
+        counters: &["tx_dropped", "rx_dropped"],
+        fault: |_| "the device is down, or nothing is connected to it".to_owned(),
+        remedy: |tally| advice("link-down", tally),
+        ..Rule::ERROR
+    },
+];
+
+/// What `__dev_xmit_skb` has to free goes through `kfree_skb_list`; so does the rest of a packet in several buffers, which
+/// has no IP header.
+fn is_silent(event: &Event<'_>) -> bool {
+    event.is_unspecified()
+        && event.dropped_in(&[
+            "kfree_skb_list",
+            "kfree_skb_list_reason",
+            "__tcf_kfree_skb_list",
+        ])
+        && (event.packet.ip.is_some() || event.packet.arp.is_some())
+}

@@ -1,0 +1,270 @@
+//! TCP, until a connection stands: closed ports, listeners' queues, SYN cookies, signatures and TTLs, checksums.
+//!
+//! Before 5.17 `tcp_v4_rcv` drops for all of it without a word, and what a standing connection refuses leaves no event
+//! at all (`tcp_drop` calls `__kfree_skb`): counters have to speak there.
+
+use super::{
+    Event, Rule,
+    seen::{advice, evidence_with_ttl, owner, service, source},
+};
+use crate::{
+    analysis::counter::rule::{TCP, TCP_RECEIVE},
+    decode::{MalformedKind, TcpFlags},
+};
+
+const DO_RCV: &[&str] = &["tcp_v4_do_rcv", "tcp_v6_do_rcv"];
+const COOKIE: &[&str] = &["cookie_v4_check", "cookie_v6_check"];
+/// TCP options (IANA).
+const OPTION_MD5: u8 = 19;
+const OPTION_AO: u8 = 29;
+const SIGNATURE: &[&str] = &[
+    "TCP_AUTH_HDR",
+    "TCP_MD5NOTFOUND",
+    "TCP_MD5UNEXPECTED",
+    "TCP_MD5FAILURE",
+    "TCP_AONOTFOUND",
+    "TCP_AOUNEXPECTED",
+    "TCP_AOKEYNOTFOUND",
+    "TCP_AOFAILURE",
+];
+
+pub(super) const RULES: &[Rule] = &[
+    Rule {
+        id: "tcp-checksum",
+        claims: |event| match () {
+            () if event.reason_is(&["TCP_CSUM"]) => Some(0.97),
+            () if event.is_unspecified()
+                && event.is_tcp()
+                && event.dropped_in(TCP_RECEIVE)
+                && event.has_wrong_checksum() =>
+            {
+                Some(0.95)
+            }
+            () => None,
+        },
+        counters: &["TcpInCsumErrors", "TcpInErrs"],
+        fault: |tally| format!("the TCP checksum is wrong, from {}", source(tally)),
+        remedy: |tally| advice("tcp-checksum", tally),
+        ..Rule::DEFAULT
+    },
+    Rule {
+        id: "tcp-signature",
+        claims: |event| match () {
+            () if event.reason_is(SIGNATURE) => Some(0.97),
+            () if event.is_reasonless() && event.dropped_in(TCP) && is_signed(event) => Some(0.6),
+            () => None,
+        },
+        counters: &[
+            "TcpExtTCPMD5NotFound",
+            "TcpExtTCPMD5Unexpected",
+            "TcpExtTCPMD5Failure",
+            "TcpExtTCPAOBad",
+            "TcpExtTCPAOKeyNotFound",
+        ],
+        fault: |tally| {
+            let has = |name: &str| tally.reasons.iter().any(|reason| reason.contains(name));
+            let what = match () {
+                () if has("KEYNOTFOUND") => "are signed with a key that this host does not have",
+                () if has("NOTFOUND") => "are not signed, and the socket demands it",
+                () if has("UNEXPECTED") => "are signed, and the socket has no key for them",
+                () if has("AUTH_HDR") => "have a malformed signature",
+                () => "have a wrong signature",
+            };
+            format!("the segments of {} {what}", source(tally))
+        },
+        remedy: |tally| advice("tcp-signature", tally),
+        ..Rule::ERROR
+    },
+    Rule {
+        id: "accept-queue-overflow",
+        claims: |event| match () {
+            () if event.reason_is(&["TCP_LISTEN_OVERFLOW"]) => Some(0.97),
+            // The cookie was good, and syn_recv_sock found no room. The other cause is want of memory.
+            () if event.dropped_in(COOKIE) && event.reason_is(&["NO_SOCKET"]) => Some(0.85),
+            // tcp_check_req: the last ACK of a handshake. TCP_DEFER_ACCEPT and a low TTL are dropped here as well.
+            () if event.dropped_in(TCP)
+                && event.reason_is(&["NOT_SPECIFIED"])
+                && is_plain_ack(event) =>
+            {
+                Some(0.6)
+            }
+            () => None,
+        },
+        counters: &["TcpExtListenOverflows", "TcpExtListenDrops"],
+        fault: |tally| {
+            let who = owner(tally).unwrap_or_else(|| "the program".to_owned());
+            format!(
+                "the accept queue of {} is full: {who} does not accept fast enough, and finished handshakes are thrown away",
+                service(tally)
+            )
+        },
+        remedy: |tally| advice("accept-queue-overflow", tally),
+        ..Rule::ERROR
+    },
+    Rule {
+        id: "syn-queue-full",
+        // tcp_conn_request drops SYNs without an event: this one is found by its counters.
+        counters: &["TcpExtTCPReqQFullDrop"],
+        fault: |tally| {
+            format!(
+                "the queue of half-open connections to {} is full",
+                service(tally)
+            )
+        },
+        remedy: |tally| advice("syn-queue-full", tally),
+        ..Rule::DEFAULT
+    },
+    Rule {
+        id: "syncookie-failed",
+        // An ACK for a listener: its cookie is stale, or it is of a connection from before a restart.
+        claims: |event| {
+            let silent = event.is_unspecified() || event.reason_is(&["TCP_FLAGS"]);
+            (silent && event.dropped_in(DO_RCV) && is_plain_ack(event) && event.payload() == 0)
+                .then_some(0.45)
+        },
+        counters: &["TcpExtSyncookiesFailed"],
+        fault: |tally| {
+            format!(
+                "the acknowledgments for {} finish no handshake that the listener knows: a SYN cookie that does not \
+                 hold, or a connection from before a restart",
+                service(tally)
+            )
+        },
+        remedy: |tally| advice("syncookie-failed", tally),
+        ..Rule::DEFAULT
+    },
+    Rule {
+        id: "tcp-ttl-too-low",
+        claims: |event| match () {
+            () if event.reason_is(&["TCP_MINTTL"]) => Some(0.97),
+            // 6.1 has names for all that a SYN meets in this function but this.
+            () if event.dropped_in(TCP)
+                && event.reason_is(&["NOT_SPECIFIED"])
+                && event.is_syn() =>
+            {
+                Some(0.65)
+            }
+            () => None,
+        },
+        counters: &["TcpExtTCPMinTTLDrop"],
+        fault: |tally| {
+            format!(
+                "the segments of {} come from farther away than {} allows (IP_MINTTL, IPV6_MINHOPCOUNT)",
+                source(tally),
+                service(tally)
+            )
+        },
+        evidence: evidence_with_ttl,
+        remedy: |tally| advice("tcp-ttl-too-low", tally),
+        ..Rule::ERROR
+    },
+    Rule {
+        id: "tcp-port-closed",
+        claims: |event| {
+            // Anything but a SYN is of a connection that is over, and ordinary.
+            if !event.is_syn() || !event.dropped_in(TCP) {
+                return None;
+            }
+            let whole = || event.packet.faults().next().is_none();
+            match () {
+                () if event.reason_is(&["NO_SOCKET"]) => Some(0.97),
+                // Or the signature was wrong, and there was no reset.
+                () if event.is_reasonless() && is_signed(event) => Some(0.4),
+                () if event.is_reasonless() && whole() => Some(0.8),
+                () => None,
+            }
+        },
+
+        fault: |tally| {
+            format!(
+                "nobody listens on {}, and the clients get a reset",
+                service(tally)
+            )
+        },
+        remedy: |tally| advice("tcp-port-closed", tally),
+        ..Rule::DEFAULT
+    },
+    Rule {
+        id: "tcp-flags-invalid",
+        claims: |event| {
+            let offset = || {
+                event
+                    .packet
+                    .faults()
+                    .any(|fault| fault.kind == MalformedKind::TcpOffset)
+            };
+            match () {
+                // A listener has no use for it: of an old connection, or with a SYN cookie.
+                () if event.reason_is(&["TCP_FLAGS"])
+                    && event.dropped_in(DO_RCV)
+                    && is_plain_ack(event) =>
+                {
+                    Some(0.4)
+                }
+                () if event.reason_is(&["TCP_FLAGS", "TCP_INVALID_SYN"]) => Some(0.9),
+                () if event.reason_is(&["PKT_TOO_SMALL"]) && event.dropped_in(TCP_RECEIVE) => {
+                    Some(0.9)
+                }
+                () if event.is_reasonless() && event.dropped_in(TCP_RECEIVE) && offset() => {
+                    Some(0.9)
+                }
+                () => None,
+            }
+        },
+        counters: &["TcpExtTCPSYNChallenge", "TcpInErrs"],
+        fault: |tally| {
+            let what = match () {
+                () if tally.reasons.contains("TCP_INVALID_SYN") => {
+                    "are SYNs inside a connection that stands"
+                }
+                () if tally.reasons.contains("TCP_FLAGS") => {
+                    "have flags that make no sense in the connection's state"
+                }
+                () => "have a header length that is impossible",
+            };
+            format!("the segments of {} {what}", source(tally))
+        },
+        remedy: |tally| advice("tcp-flags-invalid", tally),
+        ..Rule::DEFAULT
+    },
+    Rule {
+        id: "tcp-ack-invalid",
+        claims: |event| {
+            const REASONS: &[&str] = &[
+                "TCP_TOO_OLD_ACK",
+                "TCP_ACK_UNSENT_DATA",
+                "TCP_INVALID_ACK_SEQUENCE",
+            ];
+            let answer = event
+                .tcp()
+                .is_some_and(|flags| flags.has(TcpFlags::SYN) && flags.has(TcpFlags::ACK));
+            match () {
+                () if event.reason_is(REASONS) => Some(0.95),
+                // tcp_rcv_synsent_state_process says "reset", and tcp_v4_do_rcv drops.
+                () if event.is_unspecified() && event.dropped_in(DO_RCV) && answer => Some(0.7),
+                () => None,
+            }
+        },
+
+        fault: |tally| {
+            format!(
+                "the segments of {} acknowledge what this host did not send, or sent long ago",
+                source(tally)
+            )
+        },
+        remedy: |tally| advice("tcp-ack-invalid", tally),
+        ..Rule::DEFAULT
+    },
+];
+
+fn is_plain_ack(event: &Event<'_>) -> bool {
+    event.tcp().is_some_and(|flags| {
+        flags.has(TcpFlags::ACK) && !flags.has(TcpFlags::SYN | TcpFlags::RST | TcpFlags::FIN)
+    })
+}
+
+fn is_signed(event: &Event<'_>) -> bool {
+    event
+        .upper()
+        .is_some_and(|upper| upper.has_tcp_option(OPTION_MD5) || upper.has_tcp_option(OPTION_AO))
+}

@@ -1,0 +1,168 @@
+//! TCP segments that a standing connection does not take: out of its window, too old, no memory, after its end.
+
+use super::{
+    Rule,
+    seen::{advice, owner, service, source},
+};
+use crate::decode::TcpFlags;
+
+const DO_RCV: &[&str] = &["tcp_v4_do_rcv", "tcp_v6_do_rcv"];
+
+pub(super) const RULES: &[Rule] = &[
+    Rule {
+        id: "tcp-zero-window",
+        // One byte is a probe, and asks whether there is room again.
+        claims: |event| {
+            (event.reason_is(&["TCP_ZEROWINDOW"]) && event.payload() != 1).then_some(0.95)
+        },
+        counters: &["TcpExtTCPZeroWindowDrop", "TcpExtTCPToZeroWindowAdv"],
+        fault: |tally| {
+            let who = owner(tally).unwrap_or_else(|| "its program".to_owned());
+            format!(
+                "the receive window of {} is closed, because {who} does not read",
+                service(tally)
+            )
+        },
+        remedy: |tally| advice("tcp-zero-window", tally),
+        ..Rule::DEFAULT
+    },
+    Rule {
+        id: "tcp-paws",
+        // TCP_RFC7323_PAWS_ACK is an ACK that was overtaken, and ordinary.
+        claims: |event| {
+            const REASONS: &[&str] = &[
+                "TCP_RFC7323_PAWS",
+                "TCP_RFC7323_TW_PAWS",
+                "TCP_RFC7323_TSECR",
+            ];
+            event.reason_is(REASONS).then_some(0.95)
+        },
+        counters: &["TcpExtPAWSEstab"],
+        fault: |tally| {
+            format!(
+                "the TCP timestamps of {} go backwards, or are of somebody else",
+                source(tally)
+            )
+        },
+        remedy: |tally| advice("tcp-paws", tally),
+        ..Rule::DEFAULT
+    },
+    Rule {
+        id: "tcp-out-of-window",
+        claims: |event| match () {
+            () if event.reason_is(&["TCP_OVERWINDOW", "TCP_INVALID_END_SEQUENCE"]) => Some(0.95),
+            // Before 6.6 also what is too old: a keepalive probe is such, and has no data.
+            () if event.reason_is(&["TCP_INVALID_SEQUENCE"]) && event.payload() > 1 => Some(0.7),
+            () => None,
+        },
+        counters: &["TcpExtBeyondWindow"],
+        fault: |tally| {
+            let where_ = match tally.reasons.contains("TCP_INVALID_SEQUENCE") {
+                true => "outside the receive window (before 6.6 also: before it)",
+                false => "beyond the receive window",
+            };
+            format!("the data of {} lies {where_}", source(tally))
+        },
+        remedy: |tally| advice("tcp-out-of-window", tally),
+        ..Rule::DEFAULT
+    },
+    Rule {
+        id: "tcp-old-data",
+        claims: |event| match () {
+            () if event.reason_is(&["TCP_OLD_DATA", "TCP_OFOMERGE", "TCP_OFO_DROP"]) => Some(0.95),
+            // Without data, or with one byte of it, it is a keepalive probe.
+            () if event.reason_is(&["TCP_OLD_SEQUENCE"]) && event.payload() > 1 => Some(0.95),
+            () if event.reason_is(&["TCP_INVALID_SEQUENCE"]) && event.payload() > 1 => Some(0.4),
+            () => None,
+        },
+        counters: &["TcpExtDelayedACKLost", "TcpExtTCPOFOMerge"],
+        fault: |tally| {
+            format!(
+                "this host had the data already: {} sent it again too early",
+                source(tally)
+            )
+        },
+        remedy: |tally| advice("tcp-old-data", tally),
+        ..Rule::INFO
+    },
+    Rule {
+        id: "tcp-reset-refused",
+        claims: |event| event.reason_is(&["TCP_RESET"]).then_some(0.9),
+
+        fault: |tally| {
+            format!(
+                "the resets of {} do not fit the connection exactly, and are not believed",
+                source(tally)
+            )
+        },
+        remedy: |tally| advice("tcp-reset-refused", tally),
+        ..Rule::INFO
+    },
+    Rule {
+        id: "tcp-memory",
+        claims: |event| match () {
+            () if event.reason_is(&["PROTO_MEM"]) && event.is_tcp() => Some(0.95),
+            () if event.reason_is(&["TCP_OFO_QUEUE_PRUNE"]) => Some(0.85),
+            () => None,
+        },
+        counters: &[
+            "TcpExtTCPRcvQDrop",
+            "TcpExtTCPOFODrop",
+            "TcpExtOfoPruned",
+            "TcpExtRcvPruned",
+        ],
+        fault: |tally| {
+            format!(
+                "there is no receive memory left for {}: tcp_mem, the cgroup's limit, or the socket's own buffer",
+                service(tally)
+            )
+        },
+        remedy: |tally| advice("tcp-memory", tally),
+        ..Rule::ERROR
+    },
+    Rule {
+        id: "tcp-backlog-full",
+        claims: |event| match () {
+            () if event.reason_is(&["SOCKET_BACKLOG"]) => Some(0.97),
+            () if event.is_unspecified() && event.dropped_in(&["tcp_add_backlog"]) => Some(0.85),
+            () => None,
+        },
+        counters: &["TcpExtTCPBacklogDrop"],
+        fault: |tally| {
+            let who = owner(tally).unwrap_or_else(|| "its program".to_owned());
+            format!(
+                "{who} holds the socket {} locked, and what waits meanwhile is too much",
+                service(tally)
+            )
+        },
+        remedy: |tally| advice("tcp-backlog-full", tally),
+        ..Rule::ERROR
+    },
+    Rule {
+        id: "tcp-data-after-close",
+        claims: |event| {
+            let data = event.payload() > 0
+                && event.tcp().is_some_and(|flags| {
+                    flags.has(TcpFlags::ACK) && !flags.has(TcpFlags::SYN | TcpFlags::RST)
+                });
+            match () {
+                () if event.reason_is(&["TCP_ABORT_ON_DATA"]) => Some(0.97),
+                () if event.reason_is(&["TCP_CLOSE"]) && data => Some(0.7),
+                // tcp_rcv_state_process says "reset", and tcp_v4_do_rcv drops. A listener does so with the data of a
+                // connection from before a restart.
+                () if event.is_unspecified() && event.dropped_in(DO_RCV) && data => Some(0.6),
+                () => None,
+            }
+        },
+
+        fault: |tally| {
+            format!(
+                "{} sends data after the program of {} has closed the connection: it is lost, and a reset goes back",
+                source(tally),
+                service(tally)
+            )
+        },
+        remedy: |tally| advice("tcp-data-after-close", tally),
+        ..Rule::DEFAULT
+    },
+];
