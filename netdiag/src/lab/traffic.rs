@@ -23,17 +23,38 @@ pub fn udp_flood(dst: IpAddr, port: u16, payload_len: usize, count: u64) -> Resu
         address: to.to_string(),
         source,
     };
-    let any: IpAddr = if dst.is_ipv4() {
-        Ipv4Addr::UNSPECIFIED.into()
-    } else {
-        Ipv6Addr::UNSPECIFIED.into()
-    };
-    let socket = UdpSocket::bind(SocketAddr::new(any, 0)).map_err(refused)?;
+    let socket = UdpSocket::bind(any(dst)).map_err(refused)?;
     let payload = vec![0; payload_len];
     for _ in 0..count {
         socket.send_to(&payload, to).map_err(refused)?;
     }
     Ok(count)
+}
+
+/// A socket that can send to `to`.
+///
+/// # Errors
+/// [`LabError::Socket`] when the kernel refuses.
+pub fn udp_socket(to: SocketAddr) -> Result<UdpSocket, LabError> {
+    UdpSocket::bind(any(to.ip())).map_err(refused("open a UDP socket to send to", to))
+}
+
+/// A socket that receives what is sent to `address`.
+///
+/// # Errors
+/// [`LabError::Socket`] when the kernel refuses.
+pub fn bind_udp(address: SocketAddr) -> Result<UdpSocket, LabError> {
+    UdpSocket::bind(address).map_err(refused("bind a UDP socket to", address))
+}
+
+/// Whatever address and port of the version of `address`.
+fn any(address: IpAddr) -> SocketAddr {
+    let any: IpAddr = if address.is_ipv4() {
+        Ipv4Addr::UNSPECIFIED.into()
+    } else {
+        Ipv6Addr::UNSPECIFIED.into()
+    };
+    SocketAddr::new(any, 0)
 }
 
 /// A UDP socket with the smallest receive buffer, which nobody reads: what exceeds the buffer is dropped.
@@ -135,13 +156,9 @@ pub fn udp_exchange(
     count: u16,
     patience: Duration,
 ) -> Result<u64, LabError> {
-    let any: IpAddr = match address {
-        SocketAddr::V4(_) => Ipv4Addr::UNSPECIFIED.into(),
-        SocketAddr::V6(_) => Ipv6Addr::UNSPECIFIED.into(),
-    };
     let exchange = || {
         let service = server.run(move || UdpSocket::bind(address))?;
-        let asking = client.run(move || UdpSocket::bind(SocketAddr::new(any, 0)))?;
+        let asking = client.run(move || UdpSocket::bind(any(address.ip())))?;
         asking.connect(address)?;
         for socket in [&service, &asking] {
             socket.set_read_timeout(Some(patience))?;
