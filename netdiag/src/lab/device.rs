@@ -84,7 +84,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
         Expectation::finding("link-down")
             .at(QDISC, ROOT)
             .on(Some(HERE.device))
-            .of(Owner::Sender),
+            .of(Owner::Process),
         || unplugged(THERE.ipv4.into()),
     ),
     scenario(
@@ -94,7 +94,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
         Expectation::finding("link-down")
             .at(QDISC, ROOT)
             .on(Some(HERE.device))
-            .of(Owner::Sender),
+            .of(Owner::Process),
         || unplugged(THERE.ipv6.into()),
     ),
     scenario(
@@ -103,7 +103,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
         "The VPN program has made the device and says that its tunnel has no connection (no carrier).",
         Expectation::finding("link-down")
             .at(QDISC, ROOT)
-            .of(Owner::Sender),
+            .of(Owner::Process),
         || {
             let (namespace, tun) = l3::device(false)?;
             tun.pull_cable()?;
@@ -117,8 +117,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
         "The program behind a TUN device does not read what is sent over it",
         "A VPN or a virtual machine is too slow, or hangs: the queue of its TUN device is full.",
         Expectation::finding("tun-queue-full")
-            .at(&["FULL_RING", "NOT_SPECIFIED"], &["tun_net_xmit"])
-            .of(Owner::Unsaid),
+            .at(&["FULL_RING", "NOT_SPECIFIED"], &["tun_net_xmit"]),
         || {
             let (namespace, tun) = l3::device(false)?;
             namespace.run(|| link::set_queue_length(l3::DEVICE, u32::from(WAITING)))?;

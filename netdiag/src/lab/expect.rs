@@ -39,12 +39,10 @@ pub struct Expectation {
 pub enum Owner {
     /// Nobody's: it was dropped before there was a socket, or is only passing by.
     Nobody,
-    /// The process that injects sent it.
-    Sender,
+    /// The process that injects: it sent the packet, or the kernel found its connection as soon as the packet arrived.
+    Process,
     /// The process that injects would have received it. The kernel tells since 6.11.
     Receiver,
-    /// The socket is known and nobody holds it any more, or the kernels differ.
-    Unsaid,
 }
 
 /// How many packets, unless a scenario says otherwise.

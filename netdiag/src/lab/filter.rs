@@ -21,7 +21,7 @@ pub(super) const FIREWALL: Expectation = Expectation::finding("firewall-drop")
 const OUTPUT: Expectation = Expectation::finding("firewall-drop-output")
     .at(&["NETFILTER_DROP"], NFT)
     .on(None)
-    .of(Owner::Sender)
+    .of(Owner::Process)
     .needs(&["nft"]);
 
 pub(super) const SCENARIOS: &[Scenario] = &[
@@ -106,7 +106,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
          it is delivered.",
         Expectation::finding("ipsec-policy")
             .at(&["XFRM_POLICY"], &["udp_queue_rcv_one_skb", "__udp4_lib_rcv", "udp_rcv"])
-            .of(Owner::Unsaid)
+            .of(Owner::Receiver)
             .needs(&["xfrm"]),
         blocked,
     ),

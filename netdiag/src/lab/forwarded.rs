@@ -22,7 +22,12 @@ const LAST_HOP: u8 = 1;
 const SMALL_MTU: u32 = 1280;
 
 /// Where IPv6 drops what its routes refuse.
-const DISCARD6: &[&str] = &["ip6_pkt_drop", "ip6_pkt_discard", "ip6_pkt_prohibit", "dst_discard"];
+const DISCARD6: &[&str] = &[
+    "ip6_pkt_drop",
+    "ip6_pkt_discard",
+    "ip6_pkt_prohibit",
+    "dst_discard",
+];
 
 const DISCARDED: Expectation = Expectation::finding("route-discards").at(&["NOT_SPECIFIED"], IP_ERROR);
 
@@ -119,6 +124,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
         "As packet-too-big, with IPv6, whose routers never fragment.",
         Expectation::finding("packet-too-big")
             .counter("Ip6InTooBigErrors")
+            .on(Some(NEXT_DEVICE))
             .at(&["PKT_TOO_BIG"], &["ip6_forward"]),
         || too_big(Ip::V6),
     ),

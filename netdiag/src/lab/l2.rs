@@ -27,7 +27,10 @@ pub(super) fn device(ipv6: bool) -> Result<(Namespace, Tun), LabError> {
     // Before that, an IPv6 address would be tentative.
     queue::await_carrier(&namespace, DEVICE, true)?;
     if ipv6 {
-        namespace.run(|| link::add_address(DEVICE, DEVICE_IP6.into(), 64))?;
+        namespace.run(|| {
+            link::add_address(DEVICE, DEVICE_IP6.into(), 64)?;
+            link::await_address(DEVICE, DEVICE_IP6)
+        })?;
     }
     Ok((namespace, tap))
 }

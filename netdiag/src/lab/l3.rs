@@ -215,7 +215,8 @@ pub(super) fn add_device(
     queue::await_carrier(namespace, name, true)?;
     namespace.run(move || {
         address6.map_or(Ok(()), |address| {
-            link::add_address(name, IpAddr::V6(address), 64)
+            link::add_address(name, IpAddr::V6(address), 64)?;
+            link::await_address(name, address)
         })
     })?;
     Ok(tun)

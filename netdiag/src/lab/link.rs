@@ -1,9 +1,12 @@
 //! Links and addresses by rtnetlink, synchronously, in the network namespace of the calling thread
 //! (call these inside [`Namespace::run`](super::Namespace::run)).
 
+use std::fs;
 use std::io;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv6Addr};
 use std::os::fd::{AsRawFd, BorrowedFd};
+use std::thread;
+use std::time::{Duration, Instant};
 
 use netlink_packet_core::{
     NLM_F_ACK, NLM_F_CREATE, NLM_F_EXCL, NLM_F_REQUEST, NetlinkMessage,
@@ -91,7 +94,8 @@ pub fn add_neighbour(device: &str, address: IpAddr, mac: Mac) -> Result<(), LabE
     )
 }
 
-/// Gives a device the address `address`/`prefix`. An IPv6 address is usable at once: without duplicate detection.
+/// Gives a device the address `address`/`prefix`. An IPv6 address is not looked for elsewhere first; it can be used when
+/// [`await_address`] returns.
 ///
 /// # Errors
 /// [`LabError::Link`] with the device and what the kernel answered.
@@ -116,6 +120,28 @@ pub fn add_address(device: &str, address: IpAddr, prefix: u8) -> Result<(), LabE
         operation,
         device,
     )
+}
+
+/// Waits until packets for an IPv6 address of a device that is up arrive: the kernel makes the route to it later
+/// (`addrconf_dad_work`).
+///
+/// # Errors
+/// [`LabError::Link`] when it does not, or `/proc` cannot be read.
+pub fn await_address(device: &str, address: Ipv6Addr) -> Result<(), LabError> {
+    const PATIENCE: Duration = Duration::from_secs(10);
+    let failed = |source| refused("wait for an IPv6 address of", device, source);
+    let route: String = address.octets().map(|byte| format!("{byte:02x}")).concat();
+    let end = Instant::now() + PATIENCE;
+    loop {
+        let table = fs::read_to_string("/proc/thread-self/net/ipv6_route").map_err(failed)?;
+        if table.lines().any(|line| line.starts_with(&format!("{route} 80 "))) {
+            return Ok(());
+        }
+        if Instant::now() > end {
+            return Err(failed(io::ErrorKind::TimedOut.into()));
+        }
+        thread::sleep(Duration::from_millis(5));
+    }
 }
 
 /// Sets a device's MAC address.

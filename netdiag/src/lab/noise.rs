@@ -7,7 +7,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::thread;
 use std::time::Duration;
 
-use rustix::net::{AddressFamily, Protocol, SocketType, socket, sockopt as rustix_sockopt};
+use rustix::net::{AddressFamily, Protocol, SocketType, socket};
 
 use super::l3::{self, CLOSED_PORT, DEVICE, DEVICE_IP, Ip, PACKETS, REMOTE_IP, REMOTE_IP6, scenario};
 use super::nft::{self, Hook, Match, Verdict};
@@ -305,8 +305,7 @@ fn captured(namespace: &Namespace, tun: &Tun) -> Result<u64, LabError> {
     /// More than the smallest receive buffer holds.
     const MANY: u16 = 10;
     let capture = namespace.run(|| capture(false))?;
-    rustix_sockopt::set_socket_recv_buffer_size(&capture, 1)
-        .map_err(|errno| failed("capture what comes from")(errno.into()))?;
+    traffic::shrink_receive_buffer(&capture)?;
     for seq in 1..=MANY {
         tun.write(frame::ETHERTYPE_IPV4, &l3::echo(seq))?;
     }

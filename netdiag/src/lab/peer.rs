@@ -142,17 +142,6 @@ impl Peer {
         }
     }
 
-    /// Takes note of what the kernel has said until now.
-    ///
-    /// # Errors
-    /// When the device refuses.
-    pub(super) fn catch_up(&mut self) -> Result<(), LabError> {
-        while let Some(packet) = self.tun.read(Duration::ZERO)? {
-            let _ = self.take(&packet, ACK);
-        }
-        Ok(())
-    }
-
     fn take(&mut self, packet: &[u8], flags: u8) -> Option<()> {
         let payload = match self.ip {
             Ip::V4 => Ipv4Packet::new(packet)?.payload().to_vec(),

@@ -34,7 +34,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
         "As tc-ingress, for what the device would send.",
         Expectation::finding("tc-drop-egress")
             .at(&["TC_EGRESS"], &["__dev_queue_xmit"])
-            .of(Owner::Sender)
+            .of(Owner::Process)
             .needs(&["cls_bpf"]),
         || {
             let (namespace, tun) = l3::device(false)?;
@@ -99,7 +99,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
         "As cgroup-ingress, for what the service sends: it is told that this is not permitted (EPERM).",
         Expectation::finding("cgroup-program-drop")
             .at(&["BPF_CGROUP_EGRESS"], &["ip_finish_output", "ip_output", "ip_mc_finish_output"])
-            .of(Owner::Sender)
+            .of(Owner::Process)
             .needs(&["cgroup2"]),
         || {
             let (namespace, tun) = l3::device(false)?;

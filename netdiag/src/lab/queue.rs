@@ -25,7 +25,7 @@ const WAIT: u16 = 3;
 
 const OVERFLOW: Expectation = Expectation::finding("queue-overflow")
     .at(QDISC, ROOT)
-    .of(Owner::Sender);
+    .of(Owner::Process);
 
 /// When something is wrong if a device has not changed.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -59,7 +59,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
         "Somebody tested with netem and left it in place: here it loses every packet.",
         Expectation::finding("queue-random-loss")
             .at(QDISC, ROOT)
-            .of(Owner::Sender)
+            .of(Owner::Process)
             .needs(&["netem"]),
         || lossy(Ip::V4),
     ),
@@ -69,7 +69,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
         "As netem-loss, with IPv6.",
         Expectation::finding("queue-random-loss")
             .at(QDISC, ROOT)
-            .of(Owner::Sender)
+            .of(Owner::Process)
             .needs(&["netem"]),
         || lossy(Ip::V6),
     ),

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::l3::{self, CLOSED_PORT, Ip, PACKETS, arriving, as_it_is, scenario};
 use super::peer::{ACK, Peer, PSH, RST, SYN};
 use super::udp::{OPEN_PORT, damaged};
-use super::{Bench, Expectation, LabError, Namespace, Owner, Scenario, Tun, frame, sockopt};
+use super::{Bench, Expectation, LabError, Namespace, Owner, Scenario, Tun, frame, sockopt, traffic};
 
 const RECEIVE: &[&str] = &["tcp_v4_rcv", "tcp_v6_rcv"];
 /// Where a segment of a connection is dropped; what the compiler inlines goes by its caller's name.
@@ -21,21 +21,25 @@ const ESTABLISHED: &[&str] = &[
     "tcp_v6_do_rcv",
 ];
 
+/// What a connection refuses. The segment has lost its device by then (`tcp_v4_rcv`); whose it is, the kernel found out
+/// when it arrived (`tcp_v4_early_demux`).
 const fn established(id: &'static str, reasons: &'static [&'static str]) -> Expectation {
     Expectation::finding(id)
         .at(reasons, ESTABLISHED)
-        .of(Owner::Unsaid)
+        .on(None)
+        .of(Owner::Process)
 }
 
 const CLOSED: Expectation = Expectation::finding("tcp-port-closed").at(&["NO_SOCKET"], RECEIVE);
 const CHECKSUM: Expectation = Expectation::finding("tcp-checksum")
     .counter("TcpInCsumErrors")
-    .at(&["TCP_CSUM"], RECEIVE);
-const SIGNATURE: Expectation = Expectation::finding("tcp-signature").of(Owner::Unsaid);
+    .at(&["TCP_CSUM"], RECEIVE)
+    .of(Owner::Process);
+const SIGNATURE: Expectation = Expectation::finding("tcp-signature").of(Owner::Receiver);
 const TTL: Expectation = Expectation::finding("tcp-ttl-too-low")
     .counter("TcpExtTCPMinTTLDrop")
     .at(&["TCP_MINTTL", "NOT_SPECIFIED"], RECEIVE)
-    .of(Owner::Unsaid);
+    .of(Owner::Receiver);
 
 pub(super) const SCENARIOS: &[Scenario] = &[
     scenario(
@@ -72,12 +76,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
         "A program does not read its connection any more. Its window is closed, and what the peer sends all the same \
          is dropped.",
         established("tcp-zero-window", &["TCP_ZEROWINDOW", "TCP_INVALID_END_SEQUENCE"]),
-        || {
-            conversation(Ip::V4, |peer| {
-                fill(peer)?;
-                Ok(())
-            }, |peer, _| peer.send(ACK | PSH, b"n"))
-        },
+        stalled,
     ),
     scenario(
         "tcp-paws",
@@ -188,7 +187,8 @@ pub(super) const SCENARIOS: &[Scenario] = &[
          told with a reset.",
         Expectation::finding("tcp-data-after-close")
             .counter("TcpExtTCPAbortOnData")
-            .at(&["TCP_ABORT_ON_DATA", "NOT_SPECIFIED"], ESTABLISHED),
+            .at(&["TCP_ABORT_ON_DATA", "NOT_SPECIFIED"], ESTABLISHED)
+            .on(None),
         closed,
     ),
 ];
@@ -278,20 +278,29 @@ fn conversation_from(
     Ok(bench.keeping((stream, service.listener)))
 }
 
-/// Sends until the window is closed.
-fn fill(peer: &mut Peer) -> Result<(), LabError> {
-    /// No receive buffer is larger than so many segments.
-    const MOST: usize = 10_000;
+/// A connection whose window is closed, because nobody reads; the peer sends all the same.
+fn stalled() -> Result<Bench, LabError> {
+    /// A small receive buffer is full after so many segments.
+    const MOST: usize = 100;
+    const LARGEST: u16 = 1400;
+    let service = serve(Ip::V4)?;
+    traffic::shrink_receive_buffer(&service.listener)?;
+    let mut peer = Peer::new(&service.tun, Ip::V4, 40_000, OPEN_PORT);
+    peer.connect()?;
+    let stream = service.accept()?;
     for _ in 0..MOST {
-        peer.catch_up()?;
         if peer.window == 0 {
             break;
         }
-        let size = usize::from(peer.window).min(1400);
-        peer.send(ACK | PSH, &vec![0; size])?;
-        peer.seq = peer.seq.wrapping_add(u32::try_from(size).unwrap_or_default());
+        let size = peer.window.min(LARGEST);
+        peer.send(ACK | PSH, &vec![0; usize::from(size)])?;
+        peer.seq = peer.seq.wrapping_add(u32::from(size));
+        peer.hear(ACK)?;
     }
-    Ok(())
+    let bench = Bench::each(service.namespace, PACKETS, move |_| {
+        peer.send(ACK | PSH, b"n")
+    });
+    Ok(bench.keeping((stream, service.listener)))
 }
 
 fn signed(ip: Ip, say: fn(&mut Peer) -> Result<(), LabError>) -> Result<Bench, LabError> {
@@ -299,7 +308,7 @@ fn signed(ip: Ip, say: fn(&mut Peer) -> Result<(), LabError>) -> Result<Bench, L
     sockopt::signed_only(&service.listener, ip.remote())?;
     let mut peer = Peer::new(&service.tun, ip, 40_000, OPEN_PORT);
     let bench = Bench::each(service.namespace, PACKETS, move |_| say(&mut peer));
-    Ok(bench.keeping(service.listener))
+    Ok(bench.keeping((service.listener, service.tun)))
 }
 
 fn distant(ip: Ip) -> Result<Bench, LabError> {
@@ -307,7 +316,7 @@ fn distant(ip: Ip) -> Result<Bench, LabError> {
     sockopt::least_ttl(&service.listener, ip == Ip::V6, 255)?;
     let peer = Peer::new(&service.tun, ip, 40_000, OPEN_PORT);
     let bench = Bench::each(service.namespace, PACKETS, move |_| peer.send(SYN, &[]));
-    Ok(bench.keeping(service.listener))
+    Ok(bench.keeping((service.listener, service.tun)))
 }
 
 /// Several connections, each closed before its peer has sent all it wanted.
@@ -326,5 +335,5 @@ fn closed() -> Result<Bench, LabError> {
         drop(stream);
         peer.send(ACK | PSH, b"more")
     });
-    Ok(bench.keeping(service.listener))
+    Ok(bench.keeping((service.listener, service.tun)))
 }

@@ -10,7 +10,7 @@ use super::l3::{self, Ip, PACKETS, scenario};
 use super::peer::{ACK, Peer, SYN};
 use super::tcp::serve;
 use super::udp::OPEN_PORT;
-use super::{Bench, Expectation, LabError, Namespace, Scenario, Tun, sysctl};
+use super::{Bench, Expectation, LabError, Namespace, Owner, Scenario, Tun, sysctl};
 
 /// The smallest backlog of which a queue can be full: one more connection than it says may wait.
 const BACKLOG: u16 = 1;
@@ -46,8 +46,13 @@ pub(super) const SCENARIOS: &[Scenario] = &[
          balancer sent it to another machine, or somebody guesses.",
         Expectation::finding("syncookie-failed")
             .counter("TcpExtSyncookiesFailed")
-            .at(&["NO_SOCKET", "NOT_SPECIFIED"], &["tcp_v4_rcv", "tcp_v4_do_rcv", "cookie_v4_check"])
-            .of(super::Owner::Unsaid),
+            .at(
+                &["NO_SOCKET", "NOT_SPECIFIED", "TCP_FLAGS"],
+                &["tcp_v4_rcv", "tcp_v4_do_rcv", "cookie_v4_check"],
+            )
+            // The segment has lost its device on its way to the listener.
+            .on(None)
+            .of(Owner::Receiver),
         cookies,
     ),
 ];

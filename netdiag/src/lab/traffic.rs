@@ -5,6 +5,7 @@ use std::io::{self, Read, Write};
 use std::net::{
     IpAddr, Ipv4Addr, Ipv6Addr, Shutdown, SocketAddr, TcpListener, TcpStream, UdpSocket,
 };
+use std::os::fd::AsFd;
 use std::time::Duration;
 
 use rustix::net::{AddressFamily, SocketType, ipproto, socket, sockopt};
@@ -75,8 +76,7 @@ impl DeafUdpSocket {
             source,
         };
         let socket = UdpSocket::bind(address).map_err(refused)?;
-        // The kernel raises it to SOCK_MIN_RCVBUF (about 2 KiB).
-        sockopt::set_socket_recv_buffer_size(&socket, 1).map_err(|errno| refused(errno.into()))?;
+        shrink_receive_buffer(&socket)?;
         Ok(Self { socket })
     }
 
@@ -91,6 +91,18 @@ impl DeafUdpSocket {
             source,
         })
     }
+}
+
+/// Gives a socket the smallest receive buffer: the kernel raises it to SOCK_MIN_RCVBUF, about 2 KiB.
+///
+/// # Errors
+/// [`LabError::Socket`] when the kernel refuses.
+pub fn shrink_receive_buffer(socket: impl AsFd) -> Result<(), LabError> {
+    sockopt::set_socket_recv_buffer_size(socket, 1).map_err(|errno| LabError::Socket {
+        operation: "shrink the receive buffer of",
+        address: "a socket".to_owned(),
+        source: errno.into(),
+    })
 }
 
 /// What two hosts say to each other.

@@ -190,9 +190,9 @@ fn owners(row: &mut Row, expect: &Expectation, run: &Run) {
             continue;
         };
         let known = match fault.owner {
-            Owner::Unsaid => continue,
+            
             Owner::Nobody => false,
-            Owner::Sender => true,
+            Owner::Process => true,
             Owner::Receiver => has_receiving_socket(),
         };
         scored = true;
