@@ -220,21 +220,44 @@ pub fn create_vxlan(device: &str, vni: u32, port: u16) -> Result<(), LabError> {
     .map_err(|error| error.lacking("vxlan"))
 }
 
+/// Creates a bridge, still down.
+///
+/// # Errors
+/// [`LabError::Link`] with the device and what the kernel answered.
+pub fn create_bridge(device: &str) -> Result<(), LabError> {
+    create(device, InfoKind::Bridge, "create the bridge").map_err(|error| error.lacking("bridge"))
+}
+
+/// Makes a device a port of a bridge.
+///
+/// # Errors
+/// [`LabError::Link`] with the device and what the kernel answered.
+pub fn set_bridge(device: &str, bridge: &str) -> Result<(), LabError> {
+    let operation = "put into a bridge";
+    let index = index(bridge, operation)?;
+    change(device, operation, LinkAttribute::Controller(index))
+}
+
 /// Creates a dummy device, still down.
 ///
 /// # Errors
 /// [`LabError::Link`] with the device and what the kernel answered.
 pub fn create_dummy(device: &str) -> Result<(), LabError> {
+    create(device, InfoKind::Dummy, "create the dummy device")
+}
+
+/// Creates a device that needs no more than its kind.
+fn create(device: &str, kind: InfoKind, operation: &'static str) -> Result<(), LabError> {
     name_bytes(device)?;
     let mut message = LinkMessage::default();
     message.attributes = vec![
         LinkAttribute::IfName(device.to_owned()),
-        LinkAttribute::LinkInfo(vec![LinkInfo::Kind(InfoKind::Dummy)]),
+        LinkAttribute::LinkInfo(vec![LinkInfo::Kind(kind)]),
     ];
     request(
         RouteNetlinkMessage::NewLink(message),
         NEW,
-        "create the dummy device",
+        operation,
         device,
     )
 }

@@ -80,6 +80,7 @@ topics!(
     tcp,
     tcp_queue,
     mixed,
+    global,
     healthy,
     noise,
 );

@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use rustix::net::{AddressFamily, SocketType, ipproto, socket, sockopt};
 
+use super::sockopt::set as set_option;
 use super::{LabError, Namespace, frame};
 
 /// Sends `count` datagrams of `payload_len` bytes to `dst`:`port` as fast as it goes, and says how many went. The
@@ -103,6 +104,39 @@ pub fn shrink_receive_buffer(socket: impl AsFd) -> Result<(), LabError> {
         address: "a socket".to_owned(),
         source: errno.into(),
     })
+}
+
+/// Gives a socket a receive buffer of several mebibytes, whatever the limit.
+///
+/// # Errors
+/// [`LabError::Socket`] when the kernel refuses.
+pub(super) fn grow_receive_buffer(socket: impl AsFd) -> Result<(), LabError> {
+    const BYTES: libc::c_int = 32 << 20;
+    // SAFETY: the kernel reads an int.
+    unsafe { set_option(socket, libc::SOL_SOCKET, libc::SO_RCVBUFFORCE, &BYTES) }
+}
+
+/// Lets a socket send to everybody.
+///
+/// # Errors
+/// [`LabError::Socket`] when the kernel refuses.
+pub(super) fn allow_broadcast(socket: &UdpSocket) -> Result<(), LabError> {
+    socket.set_broadcast(true).map_err(|source| LabError::Socket {
+        operation: "allow broadcasts of",
+        address: "a UDP socket".to_owned(),
+        source,
+    })
+}
+
+/// Sends one datagram.
+///
+/// # Errors
+/// [`LabError::Socket`] when the kernel refuses.
+pub(super) fn send(socket: &UdpSocket, to: SocketAddr) -> Result<(), LabError> {
+    socket
+        .send_to(b"netdiag", to)
+        .map(drop)
+        .map_err(refused("send a UDP datagram to", to))
 }
 
 /// What two hosts say to each other.
