@@ -6,6 +6,7 @@
     clippy::indexing_slicing,
     reason = "a key that a JSON value has not is null, and a failed assertion"
 )]
+#![expect(clippy::print_stdout, reason = "the table is what this program is for")]
 
 #[path = "lab/score.rs"]
 mod score;
@@ -64,7 +65,11 @@ fn cell(text: &str) -> String {
 
 /// Shows a row as soon as it is there.
 fn told(row: Row) -> Row {
-    println!("{:<26} {}", row.name, row.cells().map(|text| cell(&text)).join(" "));
+    println!(
+        "{:<26} {}",
+        row.name,
+        row.cells().map(|text| cell(&text)).join(" ")
+    );
     for note in &row.notes {
         println!("    {note}");
     }

@@ -344,13 +344,7 @@ pub fn tcp4(src: Ipv4Addr, dst: Ipv4Addr, header: TcpHeader, payload: &[u8]) -> 
 
 /// A TCP segment for either version of IP, with options that fill whole words.
 #[must_use]
-pub fn tcp(
-    src: IpAddr,
-    dst: IpAddr,
-    header: TcpHeader,
-    options: &[u8],
-    payload: &[u8],
-) -> Vec<u8> {
+pub fn tcp(src: IpAddr, dst: IpAddr, header: TcpHeader, options: &[u8], payload: &[u8]) -> Vec<u8> {
     let mut bytes = [&[0; TCP_LEN], options, payload].concat();
     let words = u8::try_from((TCP_LEN + options.len()) / 4).unwrap_or(u8::MAX);
     let mut segment = MutableTcpPacket::new(&mut bytes).expect(ROOM);

@@ -139,7 +139,11 @@ pub(super) fn arriving(
 ) -> Result<Bench, LabError> {
     let (namespace, tun) = device(ip == Ip::V6)?;
     namespace.run(setup)?;
-    Ok(Bench::writing(namespace, tun, repeat(ip.ethertype(), packet)))
+    Ok(Bench::writing(
+        namespace,
+        tun,
+        repeat(ip.ethertype(), packet),
+    ))
 }
 
 /// Nothing more to set up.

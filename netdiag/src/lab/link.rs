@@ -9,8 +9,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use netlink_packet_core::{
-    NLM_F_ACK, NLM_F_CREATE, NLM_F_EXCL, NLM_F_REQUEST, NetlinkMessage,
-    NetlinkPayload,
+    NLM_F_ACK, NLM_F_CREATE, NLM_F_EXCL, NLM_F_REQUEST, NetlinkMessage, NetlinkPayload,
 };
 use netlink_packet_route::address::{AddressAttribute, AddressHeaderFlags, AddressMessage};
 use netlink_packet_route::link::{
@@ -134,7 +133,10 @@ pub fn await_address(device: &str, address: Ipv6Addr) -> Result<(), LabError> {
     let end = Instant::now() + PATIENCE;
     loop {
         let table = fs::read_to_string("/proc/thread-self/net/ipv6_route").map_err(failed)?;
-        if table.lines().any(|line| line.starts_with(&format!("{route} 80 "))) {
+        if table
+            .lines()
+            .any(|line| line.starts_with(&format!("{route} 80 ")))
+        {
             return Ok(());
         }
         if Instant::now() > end {
@@ -166,7 +168,11 @@ pub fn set_mtu(device: &str, mtu: u32) -> Result<(), LabError> {
 /// # Errors
 /// [`LabError::Link`] with the device and what the kernel answered.
 pub fn set_queue_length(device: &str, packets: u32) -> Result<(), LabError> {
-    change(device, "set the queue length of", LinkAttribute::TxQueueLen(packets))
+    change(
+        device,
+        "set the queue length of",
+        LinkAttribute::TxQueueLen(packets),
+    )
 }
 
 /// Attaches an XDP program, in the kernel's generic way or in the driver's own.
@@ -183,11 +189,7 @@ pub fn set_xdp(device: &str, program: BorrowedFd<'_>, generic: bool) -> Result<(
 }
 
 /// Changes one thing about a device.
-fn change(
-    device: &str,
-    operation: &'static str,
-    attribute: LinkAttribute,
-) -> Result<(), LabError> {
+fn change(device: &str, operation: &'static str, attribute: LinkAttribute) -> Result<(), LabError> {
     let mut message = LinkMessage::default();
     message.header.index = index(device, operation)?;
     message.attributes.push(attribute);

@@ -3,8 +3,8 @@
 use netlink_packet_core::{NLM_F_ACK, NLM_F_CREATE, NLM_F_REQUEST};
 use netlink_sys::protocols::NETLINK_NETFILTER;
 
-use super::netlink::{Attributes, exchange, message};
 use super::LabError;
+use super::netlink::{Attributes, exchange, message};
 
 /// The table that holds the lab's chains.
 const TABLE: &str = "netdiag-lab";
@@ -54,7 +54,11 @@ pub enum Verdict {
 /// [`LabError::Unsupported`] when the kernel has no nftables; otherwise what it answered.
 pub fn add(hook: Hook, matches: Match, verdict: Verdict) -> Result<(), LabError> {
     // `NFPROTO_NETDEV` and `NFPROTO_INET`.
-    let family = if matches!(hook, Hook::Ingress(_)) { 5 } else { 1 };
+    let family = if matches!(hook, Hook::Ingress(_)) {
+        5
+    } else {
+        1
+    };
     let chain = chain_name(hook);
     let mut batch = Batch::new(family);
     let mut table = Attributes::default();

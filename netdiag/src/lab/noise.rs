@@ -273,7 +273,7 @@ fn lldp_or_stp(seq: u16) -> Vec<u8> {
     /// The EtherType of LLDP; STP's frames have their length there.
     const LLDP: u16 = 0x88cc;
     const STP_LENGTH: u16 = 38;
-    if seq % 2 == 0 {
+    if seq.is_multiple_of(2) {
         // Chassis, port, time to live, end.
         let units = [
             &[2, 7, 4, 2, 0x42, 0x0a, 0x63, 0, 2][..],

@@ -81,7 +81,12 @@ impl Peer {
     ///
     /// # Errors
     /// When the device refuses.
-    pub(super) fn send_with(&self, flags: u8, options: &[u8], payload: &[u8]) -> Result<(), LabError> {
+    pub(super) fn send_with(
+        &self,
+        flags: u8,
+        options: &[u8],
+        payload: &[u8],
+    ) -> Result<(), LabError> {
         self.write(&self.segment(flags, options, payload))
     }
 

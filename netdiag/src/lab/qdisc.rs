@@ -150,9 +150,7 @@ fn token_bucket(burst: u32, limit: u32) -> Vec<u8> {
         parms.extend_from_slice(&value.to_ne_bytes());
     }
     let mut options = Attributes::default();
-    options
-        .put(PARMS, &parms)
-        .put(BURST, &burst.to_ne_bytes());
+    options.put(PARMS, &parms).put(BURST, &burst.to_ne_bytes());
     options.bytes().to_vec()
 }
 

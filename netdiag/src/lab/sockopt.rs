@@ -32,7 +32,14 @@ pub(super) fn filter_everything(socket: impl AsFd) -> Result<(), LabError> {
 /// What the kernel answered.
 pub(super) fn filter_by(socket: impl AsFd, program: BorrowedFd<'_>) -> Result<(), LabError> {
     // SAFETY: the kernel reads a descriptor.
-    unsafe { set(socket, libc::SOL_SOCKET, libc::SO_ATTACH_BPF, &program.as_raw_fd()) }
+    unsafe {
+        set(
+            socket,
+            libc::SOL_SOCKET,
+            libc::SO_ATTACH_BPF,
+            &program.as_raw_fd(),
+        )
+    }
 }
 
 /// Lets a socket refuse what comes from further away (`IP_MINTTL`, `IPV6_MINHOPCOUNT`).
@@ -97,7 +104,14 @@ pub(super) fn promiscuous(socket: impl AsFd, device: u32) -> Result<(), LabError
         mr_address: [0; 8],
     };
     // SAFETY: the kernel reads the structure.
-    unsafe { set(socket, libc::SOL_PACKET, libc::PACKET_ADD_MEMBERSHIP, &request) }
+    unsafe {
+        set(
+            socket,
+            libc::SOL_PACKET,
+            libc::PACKET_ADD_MEMBERSHIP,
+            &request,
+        )
+    }
 }
 
 /// # Safety

@@ -9,9 +9,7 @@ use std::time::Duration;
 use netdiag_common::NetnsId;
 
 use super::traffic::{DeafUdpSocket, udp_flood};
-use super::{
-    Bench, LabError, Namespace, Scenario, all, current_netns, find, frame, link, sysctl,
-};
+use super::{Bench, LabError, Namespace, Scenario, all, current_netns, find, frame, link, sysctl};
 
 /// Whether namespaces can be had here; checks the error when not.
 fn privileged() -> bool {
@@ -130,7 +128,9 @@ fn complaint(scenario: &Scenario, host: NetnsId) -> Result<(), String> {
         })
     };
     let before = values(&bench);
-    let injected = bench.inject(Duration::ZERO).map_err(|error| error.to_string())?;
+    let injected = bench
+        .inject(Duration::ZERO)
+        .map_err(|error| error.to_string())?;
     let after = values(&bench);
     assert_eq!(injected.netns, bench.netns());
     if injected.packets == 0 {
@@ -141,7 +141,10 @@ fn complaint(scenario: &Scenario, host: NetnsId) -> Result<(), String> {
         if let (Some(before), Some(after)) = (before, after)
             && after - before != *counted
         {
-            return Err(format!("{name} rose by {}, not by {counted}", after - before));
+            return Err(format!(
+                "{name} rose by {}, not by {counted}",
+                after - before
+            ));
         }
     }
     let expected: Vec<&str> = watched.iter().map(|(name, _)| *name).collect();

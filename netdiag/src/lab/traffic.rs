@@ -121,11 +121,13 @@ pub(super) fn grow_receive_buffer(socket: impl AsFd) -> Result<(), LabError> {
 /// # Errors
 /// [`LabError::Socket`] when the kernel refuses.
 pub(super) fn allow_broadcast(socket: &UdpSocket) -> Result<(), LabError> {
-    socket.set_broadcast(true).map_err(|source| LabError::Socket {
-        operation: "allow broadcasts of",
-        address: "a UDP socket".to_owned(),
-        source,
-    })
+    socket
+        .set_broadcast(true)
+        .map_err(|source| LabError::Socket {
+            operation: "allow broadcasts of",
+            address: "a UDP socket".to_owned(),
+            source,
+        })
 }
 
 /// Sends one datagram.

@@ -163,7 +163,8 @@ impl Tun {
             device: self.name.clone(),
             source,
         };
-        let timeout = Timespec::try_from(patience).map_err(|_| refused(io::ErrorKind::InvalidInput.into()))?;
+        let timeout = Timespec::try_from(patience)
+            .map_err(|_| refused(io::ErrorKind::InvalidInput.into()))?;
         let mut polled = [PollFd::new(&self.file, PollFlags::IN)];
         if poll(&mut polled, Some(&timeout)).map_err(|errno| refused(errno.into()))? == 0 {
             return Ok(None);

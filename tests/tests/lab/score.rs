@@ -78,7 +78,8 @@ impl Row {
         } else {
             self.set(column, Cell::Wrong);
             let notes = complaints.into_iter().take(3);
-            self.notes.extend(notes.map(|text| format!("{column}: {text}")));
+            self.notes
+                .extend(notes.map(|text| format!("{column}: {text}")));
         }
     }
 
@@ -123,14 +124,22 @@ pub(crate) fn score(scenario: &'static Scenario, mut bench: Bench) -> Row {
 
 /// What would wake somebody although nothing is wrong.
 fn alarms(run: &Run) -> Vec<String> {
-    let alarms = run.findings.iter().filter(|finding| finding["severity"] != "info");
+    let alarms = run
+        .findings
+        .iter()
+        .filter(|finding| finding["severity"] != "info");
     alarms.map(|finding| finding["id"].to_string()).collect()
 }
 
 /// The fault that a drop belongs to.
 fn fault_of<'a>(expect: &'a Expectation, drop: &Value) -> Option<&'a Expectation> {
     let location = drop["location"].as_str().unwrap_or_default();
-    let is_at = |fault: &&Expectation| fault.functions.iter().any(|name| location.starts_with(name));
+    let is_at = |fault: &&Expectation| {
+        fault
+            .functions
+            .iter()
+            .any(|name| location.starts_with(name))
+    };
     let reason = drop["reason"].as_str();
     let is_for = |fault: &&Expectation| reason.is_none_or(|reason| fault.reasons.contains(&reason));
     expect.faults().find(|fault| is_at(fault) && is_for(fault))
@@ -152,7 +161,10 @@ fn drops(row: &mut Row, expect: &Expectation, run: &Run, netns: u32) {
     }
     let mut misplaced = Vec::new();
     for drop in &told {
-        let what = format!("{} at {} on {}", drop["reason"], drop["location"], drop["ifname"]);
+        let what = format!(
+            "{} at {} on {}",
+            drop["reason"], drop["location"], drop["ifname"]
+        );
         match fault_of(expect, drop) {
             None => strange.push(what),
             Some(fault) => {
@@ -167,7 +179,10 @@ fn drops(row: &mut Row, expect: &Expectation, run: &Run, netns: u32) {
         let of = |drop: &&&Value| fault_of(expect, drop) == Some(fault);
         let count = told.iter().filter(of).count() as u64;
         if strange.is_empty() && count != fault.drops {
-            missing.push(format!("{count} of {} for {:?}", fault.drops, fault.finding));
+            missing.push(format!(
+                "{count} of {} for {:?}",
+                fault.drops, fault.finding
+            ));
         }
     }
     row.check("drop", missing);
@@ -190,7 +205,6 @@ fn owners(row: &mut Row, expect: &Expectation, run: &Run) {
             continue;
         };
         let known = match fault.owner {
-            
             Owner::Nobody => false,
             Owner::Process => true,
             Owner::Receiver => has_receiving_socket(),
@@ -278,11 +292,15 @@ fn counters(row: &mut Row, expect: &Expectation, run: &Run, netns: u32) {
 /// By how much a counter rose, and how much of it netdiag explains, where it does.
 fn counter(run: &Run, name: &str, netns: u32) -> (u64, Option<u64>) {
     let counters = run.summary["counters"].as_array();
-    let found = counters.into_iter().flatten().find(|counter| {
-        counter["name"] == name && counter["netns"] == netns
-    });
+    let found = counters
+        .into_iter()
+        .flatten()
+        .find(|counter| counter["name"] == name && counter["netns"] == netns);
     found.map_or((0, None), |counter| {
-        (counter["delta"].as_u64().unwrap_or(0), counter["explained"].as_u64())
+        (
+            counter["delta"].as_u64().unwrap_or(0),
+            counter["explained"].as_u64(),
+        )
     })
 }
 
