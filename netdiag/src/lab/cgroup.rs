@@ -61,6 +61,12 @@ impl Cgroup {
         Ok(cgroup)
     }
 
+    /// Its directory.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
     /// Runs a job on a thread in this cgroup, in the network namespace of the calling thread.
     ///
     /// # Errors

@@ -96,7 +96,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
          tracking calls them invalid, and the firewall drops what is invalid.",
         Expectation::finding("conntrack-invalid")
             .at(&["NETFILTER_DROP"], NFT)
-            .needs(&["nft"]),
+            .needs(&["nft", "conntrack"]),
         invalid,
     ),
     scenario(

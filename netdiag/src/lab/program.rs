@@ -12,6 +12,9 @@ use super::{
     Bench, Cgroup, Expectation, LabError, Owner, Scenario, bpf, frame, link, sockopt, traffic,
 };
 
+/// A cgroup that single threads join, and programs for it.
+const CGROUP: [&str; 3] = ["cgroup2", "cgroup2 for single threads", "cgroup programs"];
+
 const SOCKET_FILTER: Expectation = Expectation::finding("socket-filter-drop").of(Owner::Receiver);
 
 pub(super) const SCENARIOS: &[Scenario] = &[
@@ -22,7 +25,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
          what arrives.",
         Expectation::finding("tc-drop-ingress")
             .at(&["TC_INGRESS"], &["__netif_receive_skb_core"])
-            .needs(&["cls_bpf"]),
+            .needs(&["clsact", "cls_bpf"]),
         || {
             let setup = || classify(Side::Ingress);
             arriving(Ip::V4, setup, |seq| Ip::V4.datagram(seq, CLOSED_PORT))
@@ -35,7 +38,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
         Expectation::finding("tc-drop-egress")
             .at(&["TC_EGRESS"], &["__dev_queue_xmit"])
             .of(Owner::Process)
-            .needs(&["cls_bpf"]),
+            .needs(&["clsact", "cls_bpf"]),
         || {
             let (namespace, tun) = l3::device(false)?;
             namespace.run(|| classify(Side::Egress))?;
@@ -82,7 +85,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
         Expectation::finding("cgroup-program-drop")
             .at(&["SOCKET_FILTER", "BPF_CGROUP_INGRESS"], QUEUE4)
             .of(Owner::Receiver)
-            .needs(&["cgroup2"]),
+            .needs(&CGROUP),
         || {
             let (namespace, tun) = l3::device(false)?;
             let cgroup = Arc::new(cgroup(false)?);
@@ -100,7 +103,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
         Expectation::finding("cgroup-program-drop")
             .at(&["BPF_CGROUP_EGRESS"], &["ip_finish_output", "ip_output", "ip_mc_finish_output"])
             .of(Owner::Process)
-            .needs(&["cgroup2"]),
+            .needs(&CGROUP),
         || {
             let (namespace, tun) = l3::device(false)?;
             let cgroup = Arc::new(cgroup(true)?);

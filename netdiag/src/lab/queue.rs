@@ -25,7 +25,8 @@ const WAIT: u16 = 3;
 
 const OVERFLOW: Expectation = Expectation::finding("queue-overflow")
     .at(QDISC, ROOT)
-    .of(Owner::Process);
+    .of(Owner::Process)
+    .needs(&["tbf", "pfifo"]);
 
 /// When something is wrong if a device has not changed.
 const PATIENCE: Duration = Duration::from_secs(10);

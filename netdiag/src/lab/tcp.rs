@@ -35,7 +35,9 @@ const CHECKSUM: Expectation = Expectation::finding("tcp-checksum")
     .counter("TcpInCsumErrors")
     .at(&["TCP_CSUM"], RECEIVE)
     .of(Owner::Process);
-const SIGNATURE: Expectation = Expectation::finding("tcp-signature").of(Owner::Receiver);
+const SIGNATURE: Expectation = Expectation::finding("tcp-signature")
+    .of(Owner::Receiver)
+    .needs(&["TCP-MD5"]);
 const TTL: Expectation = Expectation::finding("tcp-ttl-too-low")
     .counter("TcpExtTCPMinTTLDrop")
     .at(&["TCP_MINTTL", "NOT_SPECIFIED"], RECEIVE)

@@ -206,6 +206,39 @@ fn names_are_unique_and_found() {
 }
 
 #[test]
+fn what_changes_the_whole_machine_is_refused() {
+    let global: Vec<_> = all().iter().filter(|found| found.expect.global).collect();
+    assert!(!global.is_empty());
+    for scenario in global {
+        let error = scenario.prepare().unwrap_err();
+        assert!(matches!(error, LabError::Global(_)), "{error:?}");
+        assert!(error.to_string().contains("--allow-global"));
+    }
+}
+
+#[test]
+fn a_cgroup_goes_with_its_owner_or_when_the_next_one_comes() {
+    if !privileged() {
+        return;
+    }
+    let Ok(cgroup) = Cgroup::new() else {
+        // No cgroup2 for single threads here: the scenarios say so.
+        return;
+    };
+    let path = cgroup.path().to_owned();
+    let name = path.file_name().unwrap().to_str().unwrap().to_owned();
+    // Nobody can have this process id.
+    let left = path.with_file_name(name.replace(&std::process::id().to_string(), "4194305"));
+    fs::create_dir(&left).unwrap();
+    let inside = cgroup.run(|| Ok(fs::read_to_string("/proc/thread-self/cgroup").unwrap()));
+    assert!(inside.unwrap().contains(&name));
+    drop(Cgroup::new().unwrap());
+    assert!(path.is_dir() && !left.exists());
+    drop(cgroup);
+    assert!(!path.exists());
+}
+
+#[test]
 fn settings_of_the_host_are_refused() {
     let error = sysctl::write("ipv4/ip_forward", "0").unwrap_err();
     assert!(matches!(error, LabError::NotInLab(_)), "{error:?}");

@@ -225,6 +225,7 @@ const TCP_RECEIVE: &[&str] = &[
     "tcp_add_backlog",
     "tcp_rcv_established",
 ];
+const TCP_LISTEN: &[&str] = &["tcp_v4_do_rcv", "tcp_v6_do_rcv"];
 const CORE: &[&str] = &["__netif_receive_skb_core"];
 const TUN: &[&str] = &["tun_net_xmit"];
 
@@ -641,7 +642,11 @@ pub static RULES: &[CounterRule] = &[
     rule(
         "TcpExtSyncookiesFailed",
         Family::TcpExt,
-        &[],
+        // The listener then takes the ACK for one that belongs to no connection, and answers with a reset.
+        &[
+            on(&["TCP_FLAGS", "NOT_SPECIFIED"], TCP_LISTEN).choice("tcp_v4_do_rcv"),
+            missing(TCP_LISTEN).choice("tcp_v4_do_rcv"),
+        ],
         "ACKs with an invalid SYN cookie",
     ),
     rule(
