@@ -8,7 +8,8 @@ use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::thread;
+use std::sync::mpsc;
+use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use procfs::process::Process;
@@ -27,6 +28,10 @@ const PAUSE: Duration = Duration::from_millis(10);
 pub struct Cgroup {
     path: PathBuf,
     directory: File,
+    /// `None` only while dropping: closing it ends the thread.
+    needed: Option<mpsc::Sender<()>>,
+    /// Removes the cgroup: who drops this may have given up the capability for that by then.
+    keeper: Option<JoinHandle<()>>,
 }
 
 impl Cgroup {
@@ -51,9 +56,18 @@ impl Cgroup {
         };
         fs::create_dir(&path).map_err(refused)?;
         let directory = File::open(&path).map_err(refused)?;
+        let (needed, wait) = mpsc::channel();
+        let kept = path.clone();
+        let keeper = thread::spawn(move || {
+            // Ends when the other side is dropped.
+            let _ = wait.recv();
+            remove(&kept);
+        });
         let cgroup = Self {
             path: path.clone(),
             directory,
+            needed: Some(needed),
+            keeper: Some(keeper),
         };
         // A thread can join it without its process.
         fs::write(path.join("cgroup.type"), "threaded")
@@ -102,12 +116,19 @@ impl AsFd for Cgroup {
 
 impl Drop for Cgroup {
     fn drop(&mut self) {
-        for _ in 0..ATTEMPTS {
-            match fs::remove_dir(&self.path) {
-                Err(error) if error.kind() == io::ErrorKind::ResourceBusy => thread::sleep(PAUSE),
-                // There is nobody to tell.
-                _ => break,
-            }
+        drop(self.needed.take());
+        if let Some(keeper) = self.keeper.take() {
+            // There is nobody to tell.
+            let _ = keeper.join();
+        }
+    }
+}
+
+fn remove(path: &Path) {
+    for _ in 0..ATTEMPTS {
+        match fs::remove_dir(path) {
+            Err(error) if error.kind() == io::ErrorKind::ResourceBusy => thread::sleep(PAUSE),
+            _ => break,
         }
     }
 }

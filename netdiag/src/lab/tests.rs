@@ -9,7 +9,9 @@ use std::time::Duration;
 use netdiag_common::NetnsId;
 
 use super::traffic::{DeafUdpSocket, udp_flood};
-use super::{Bench, LabError, Namespace, Scenario, all, current_netns, find, frame, link, sysctl};
+use super::{
+    Bench, Cgroup, LabError, Namespace, Scenario, all, current_netns, find, frame, link, sysctl,
+};
 
 /// Whether namespaces can be had here; checks the error when not.
 fn privileged() -> bool {

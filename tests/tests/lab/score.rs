@@ -253,6 +253,12 @@ fn findings(row: &mut Row, expect: &Expectation, run: &Run) {
         let mut ids = expect.faults().filter_map(|fault| fault.finding);
         ids.any(|id| finding["id"] == id)
     };
+    if let Some(top) = run.findings.first()
+        && scored
+        && !expected(top)
+    {
+        wrong.push(format!("{} on top", top["id"]));
+    }
     for finding in warnings.iter().filter(|finding| !expected(finding)) {
         wrong.push(format!("{} as well", finding["id"]));
     }
