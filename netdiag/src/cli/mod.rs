@@ -278,18 +278,26 @@ pub struct DoctorArgs {
 
 /// `netdiag lab`.
 #[derive(Args, Clone, Debug)]
+#[command(after_help = LAB_PROMISE)]
 pub struct LabArgs {
     /// What to do.
     #[command(subcommand)]
     pub action: LabAction,
 }
 
+/// What the lab never does.
+const LAB_PROMISE: &str = "The lab never touches this machine's own network namespace, its devices or its settings: each \
+    scenario makes namespaces of its own, which go with it, even when it is killed. Scenarios that need a setting of the \
+    whole machine are marked in `netdiag lab list`, and are refused without --allow-global.";
+
 /// The actions of `netdiag lab`.
 #[derive(Clone, Debug, Subcommand)]
 pub enum LabAction {
     /// The scenarios, one a line
+    #[command(after_help = LAB_PROMISE)]
     List,
     /// Builds a fault in a network namespace of its own, and watches it with `netdiag drops`
+    #[command(after_help = LAB_PROMISE)]
     Run(LabRunArgs),
 }
 
@@ -307,6 +315,9 @@ pub struct LabRunArgs {
     /// Send the packets as fast as possible
     #[arg(long)]
     pub fast: bool,
+    /// Change settings of the whole machine if the scenario needs that: for machines that are thrown away
+    #[arg(long)]
+    pub allow_global: bool,
     /// Leave out the hooks that every received packet passes
     #[arg(long)]
     pub no_header_check: bool,

@@ -31,10 +31,10 @@ pub(super) fn run(
 ) -> anyhow::Result<ExitCode> {
     match action {
         LabAction::List => {
-            render::lab::list(
-                output,
-                lab::all().iter().map(|found| (found.name, found.summary)),
-            )?;
+            let rows = lab::all()
+                .iter()
+                .map(|found| (found.name, found.summary, found.expect.global));
+            render::lab::list(output, rows)?;
             Ok(ExitCode::SUCCESS)
         }
         LabAction::Run(args) => run_scenario(args, output, diagnostics),
@@ -62,7 +62,12 @@ fn run_scenario(
     // Who wants to save packets wants live ones. Others are still shown the product: the same analysis of a bundled
     // capture.
     let may_replay = args.dump.write.is_none();
-    let bench = match scenario.prepare() {
+    let bench = if args.allow_global {
+        scenario.prepare_anywhere()
+    } else {
+        scenario.prepare()
+    };
+    let bench = match bench {
         Ok(bench) => bench,
         Err(error) if may_replay => {
             return replay::instead(scenario, &error.into(), style, &output, diagnostics);

@@ -31,18 +31,29 @@ impl Bench {
         }
     }
 
-    /// A bench that writes `packets`, each with the EtherType that its packet information shall claim, to `tun`.
-    pub fn writing(namespace: Namespace, tun: Tun, packets: Vec<(u16, Vec<u8>)>) -> Self {
+    /// A bench that does this `count` times, and pauses in between; it is told the how-manieth time it is, from 1.
+    pub fn each(
+        namespace: Namespace,
+        count: u16,
+        mut send: impl FnMut(u16) -> Result<(), LabError> + Send + 'static,
+    ) -> Self {
         Self::new(namespace, move |_, interval| {
-            let mut sent = 0;
-            for (protocol, bytes) in &packets {
-                if sent > 0 && !interval.is_zero() {
+            for seq in 1..=count {
+                if seq > 1 && !interval.is_zero() {
                     thread::sleep(interval);
                 }
-                tun.write(*protocol, bytes)?;
-                sent += 1;
+                send(seq)?;
             }
-            Ok(sent)
+            Ok(u64::from(count))
+        })
+    }
+
+    /// A bench that writes `packets`, each with the EtherType that its packet information shall claim, to `tun`.
+    pub fn writing(namespace: Namespace, tun: Tun, packets: Vec<(u16, Vec<u8>)>) -> Self {
+        let count = u16::try_from(packets.len()).unwrap_or(u16::MAX);
+        Self::each(namespace, count, move |seq| {
+            let packet = packets.get(usize::from(seq - 1));
+            packet.map_or(Ok(()), |(protocol, bytes)| tun.write(*protocol, bytes))
         })
     }
 
@@ -61,11 +72,11 @@ impl Bench {
         self
     }
 
-    /// The same bench, which keeps one more device for as long as it lives.
+    /// The same bench, which keeps something more for as long as it lives: a device, a socket, a namespace.
     #[must_use]
-    pub fn keeping(self, device: Tun) -> Self {
+    pub fn keeping(self, thing: impl Send + Sync + 'static) -> Self {
         self.afterwards(move |_| {
-            let _ = &device;
+            let _ = &thing;
             Ok(())
         })
     }

@@ -75,4 +75,60 @@ pub enum LabError {
         /// What the kernel answered.
         source: io::Error,
     },
+    /// Another part of the kernel refused something.
+    #[error("cannot {operation} {object}: {source}")]
+    Refused {
+        /// What was attempted.
+        operation: &'static str,
+        /// With what.
+        object: String,
+        /// What the kernel answered.
+        source: io::Error,
+    },
+    /// The kernel lacks what the scenario is made of.
+    #[error("this kernel has no {what} ({source})")]
+    Unsupported {
+        /// What it lacks, such as `netem`.
+        what: &'static str,
+        /// What the kernel answered.
+        source: io::Error,
+    },
+    /// The scenario turns a knob of the whole machine, and nobody said that this may be.
+    #[error(
+        "{0} changes a setting of the whole machine, not only of a network namespace; \
+         run it in a virtual machine, with --allow-global"
+    )]
+    Global(&'static str),
+}
+
+impl LabError {
+    /// The same, or, where the kernel's answer says that it knows no such thing, that it lacks `what`.
+    pub(super) fn lacking(self, what: &'static str) -> Self {
+        match self {
+            Self::Link { source, .. }
+            | Self::Refused { source, .. }
+            | Self::Sysctl { source, .. }
+            | Self::Socket { source, .. }
+                if unknown(&source) =>
+            {
+                Self::Unsupported { what, source }
+            }
+            other => other,
+        }
+    }
+}
+
+/// Whether the kernel answered that it does not know what was asked for.
+fn unknown(error: &io::Error) -> bool {
+    let absent = [
+        libc::ENOENT,
+        libc::EOPNOTSUPP,
+        libc::EPROTONOSUPPORT,
+        libc::EAFNOSUPPORT,
+        libc::ENOPROTOOPT,
+        libc::ENOSYS,
+    ];
+    error
+        .raw_os_error()
+        .is_some_and(|code| absent.contains(&code))
 }

@@ -19,12 +19,10 @@ pub(super) const SCENARIOS: &[Scenario] = &[Scenario {
             and claims that they are IPv4. The kernel takes the destination MAC address for an IP header, finds a \
             version that is not 4, and drops every packet. The link is up, routes and addresses are right, tcpdump \
             shows traffic, and still no ping is answered.",
-    expect: Expectation {
-        finding: Some("ethernet-on-l3-device"),
-        drops: FRAMES as u64,
-        counter: Some("IpInHdrErrors"),
-        counted: FRAMES as u64,
-    },
+    expect: Expectation::finding("ethernet-on-l3-device")
+        .drops(FRAMES as u64)
+        .counter("IpInHdrErrors")
+        .at(&["IP_INHDR"], &["ip_rcv_core"]),
     // 57 frames in about a second and a half.
     interval: Duration::from_millis(26),
     build,

@@ -1,7 +1,7 @@
 //! Building blocks of packets: pure functions from values to bytes, with right lengths and checksums. Scenarios break
 //! the bytes afterwards where they want them broken.
 
-use std::net::{Ipv4Addr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use pnet_packet::arp::{ArpHardwareTypes, ArpOperations, MutableArpPacket};
 use pnet_packet::ethernet::{EtherType, EtherTypes, MutableEthernetPacket};
@@ -15,7 +15,7 @@ use pnet_packet::ipv6::MutableIpv6Packet;
 use pnet_packet::tcp::MutableTcpPacket;
 use pnet_packet::udp::MutableUdpPacket;
 use pnet_packet::vlan::MutableVlanPacket;
-use pnet_packet::{icmp, icmpv6, ipv4 as pnet_ipv4, tcp, udp};
+use pnet_packet::{icmp, icmpv6, ipv4 as pnet_ipv4, tcp as pnet_tcp, udp as pnet_udp};
 
 /// A MAC address, first byte first.
 pub type Mac = [u8; 6];
@@ -97,6 +97,38 @@ pub fn arp_request(sender_mac: Mac, sender_ip: Ipv4Addr, target_ip: Ipv4Addr) ->
 #[must_use]
 pub fn ipv4(proto: u8, src: Ipv4Addr, dst: Ipv4Addr, payload: &[u8], ttl: u8) -> Vec<u8> {
     ipv4_fragment(proto, src, dst, Fragment::default(), payload, ttl)
+}
+
+/// The same IPv4 packet, which may not be fragmented.
+#[must_use]
+pub fn dont_fragment(mut bytes: Vec<u8>) -> Vec<u8> {
+    if let Some(mut packet) = MutableIpv4Packet::new(&mut bytes) {
+        packet.set_flags(Ipv4Flags::DontFragment);
+    }
+    with_ipv4_checksum(bytes)
+}
+
+/// The same IPv4 packet with options, which fill whole words.
+#[must_use]
+pub fn with_ipv4_options(packet: &[u8], options: &[u8]) -> Vec<u8> {
+    let (header, payload) = packet.split_at(IPV4_LEN.min(packet.len()));
+    let mut bytes = [header, options, payload].concat();
+    let words = u8::try_from((IPV4_LEN + options.len()) / 4).unwrap_or(u8::MAX);
+    let total = length(bytes.len());
+    if let Some(mut packet) = MutableIpv4Packet::new(&mut bytes) {
+        packet.set_header_length(words);
+        packet.set_total_length(total);
+    }
+    with_ipv4_checksum(bytes)
+}
+
+/// The same IPv4 packet with a right header checksum.
+fn with_ipv4_checksum(mut bytes: Vec<u8>) -> Vec<u8> {
+    if let Some(mut packet) = MutableIpv4Packet::new(&mut bytes) {
+        let sum = pnet_ipv4::checksum(&packet.to_immutable());
+        packet.set_checksum(sum);
+    }
+    bytes
 }
 
 /// Which part of an IPv4 packet a fragment is. The default is the whole.
@@ -204,7 +236,7 @@ pub fn icmpv6_echo_request(
 #[must_use]
 pub fn udp4(src: Ipv4Addr, dst: Ipv4Addr, sport: u16, dport: u16, payload: &[u8]) -> Vec<u8> {
     udp_with(sport, dport, payload, |datagram| {
-        udp::ipv4_checksum(&datagram.to_immutable(), &src, &dst)
+        pnet_udp::ipv4_checksum(&datagram.to_immutable(), &src, &dst)
     })
 }
 
@@ -212,7 +244,7 @@ pub fn udp4(src: Ipv4Addr, dst: Ipv4Addr, sport: u16, dport: u16, payload: &[u8]
 #[must_use]
 pub fn udp6(src: Ipv6Addr, dst: Ipv6Addr, sport: u16, dport: u16, payload: &[u8]) -> Vec<u8> {
     udp_with(sport, dport, payload, |datagram| {
-        udp::ipv6_checksum(&datagram.to_immutable(), &src, &dst)
+        pnet_udp::ipv6_checksum(&datagram.to_immutable(), &src, &dst)
     })
 }
 
@@ -258,6 +290,35 @@ pub fn vxlan(vni: u32, frame: &[u8]) -> Vec<u8> {
     bytes
 }
 
+/// An IP packet of either version, without options and extension headers. Both addresses are of one version.
+#[must_use]
+pub fn ip(proto: u8, src: IpAddr, dst: IpAddr, payload: &[u8], ttl: u8) -> Vec<u8> {
+    match (src, dst) {
+        (IpAddr::V4(src), IpAddr::V4(dst)) => ipv4(proto, src, dst, payload, ttl),
+        (IpAddr::V6(src), IpAddr::V6(dst)) => ipv6(proto, src, dst, payload, ttl),
+        _ => Vec::new(),
+    }
+}
+
+/// A UDP datagram for either version of IP.
+#[must_use]
+pub fn udp(src: IpAddr, dst: IpAddr, sport: u16, dport: u16, payload: &[u8]) -> Vec<u8> {
+    match (src, dst) {
+        (IpAddr::V4(src), IpAddr::V4(dst)) => udp4(src, dst, sport, dport, payload),
+        (IpAddr::V6(src), IpAddr::V6(dst)) => udp6(src, dst, sport, dport, payload),
+        _ => Vec::new(),
+    }
+}
+
+/// An ICMP or ICMPv6 echo request.
+#[must_use]
+pub fn echo_request(src: IpAddr, dst: IpAddr, id: u16, seq: u16, payload: &[u8]) -> Vec<u8> {
+    match (src, dst) {
+        (IpAddr::V6(src), IpAddr::V6(dst)) => icmpv6_echo_request(src, dst, id, seq, payload),
+        _ => icmp_echo_request(id, seq, payload),
+    }
+}
+
 /// The fields of a TCP header that tests choose.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct TcpHeader {
@@ -278,17 +339,31 @@ pub struct TcpHeader {
 /// A TCP segment for IPv4 without options; its checksum covers the addresses.
 #[must_use]
 pub fn tcp4(src: Ipv4Addr, dst: Ipv4Addr, header: TcpHeader, payload: &[u8]) -> Vec<u8> {
-    let mut bytes = vec![0; TCP_LEN + payload.len()];
+    tcp(src.into(), dst.into(), header, &[], payload)
+}
+
+/// A TCP segment for either version of IP, with options that fill whole words.
+#[must_use]
+pub fn tcp(src: IpAddr, dst: IpAddr, header: TcpHeader, options: &[u8], payload: &[u8]) -> Vec<u8> {
+    let mut bytes = [&[0; TCP_LEN], options, payload].concat();
+    let words = u8::try_from((TCP_LEN + options.len()) / 4).unwrap_or(u8::MAX);
     let mut segment = MutableTcpPacket::new(&mut bytes).expect(ROOM);
     segment.set_source(header.sport);
     segment.set_destination(header.dport);
     segment.set_sequence(header.seq);
     segment.set_acknowledgement(header.ack);
-    segment.set_data_offset(5);
+    segment.set_data_offset(words);
     segment.set_flags(header.flags);
     segment.set_window(header.window);
-    segment.set_payload(payload);
-    let sum = tcp::ipv4_checksum(&segment.to_immutable(), &src, &dst);
+    let sum = match (src, dst) {
+        (IpAddr::V4(src), IpAddr::V4(dst)) => {
+            pnet_tcp::ipv4_checksum(&segment.to_immutable(), &src, &dst)
+        }
+        (IpAddr::V6(src), IpAddr::V6(dst)) => {
+            pnet_tcp::ipv6_checksum(&segment.to_immutable(), &src, &dst)
+        }
+        _ => 0,
+    };
     segment.set_checksum(sum);
     bytes
 }

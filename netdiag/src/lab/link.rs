@@ -1,27 +1,30 @@
 //! Links and addresses by rtnetlink, synchronously, in the network namespace of the calling thread
 //! (call these inside [`Namespace::run`](super::Namespace::run)).
 
+use std::fs;
 use std::io;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv6Addr};
 use std::os::fd::{AsRawFd, BorrowedFd};
+use std::thread;
+use std::time::{Duration, Instant};
 
 use netlink_packet_core::{
     NLM_F_ACK, NLM_F_CREATE, NLM_F_EXCL, NLM_F_REQUEST, NetlinkMessage, NetlinkPayload,
 };
 use netlink_packet_route::address::{AddressAttribute, AddressHeaderFlags, AddressMessage};
 use netlink_packet_route::link::{
-    InfoData, InfoKind, InfoVeth, LinkAttribute, LinkFlags, LinkInfo, LinkMessage,
+    InfoData, InfoKind, InfoVeth, InfoVxlan, LinkAttribute, LinkFlags, LinkInfo, LinkMessage,
+    LinkXdp,
 };
 use netlink_packet_route::neighbour::{
     NeighbourAddress, NeighbourAttribute, NeighbourMessage, NeighbourState,
 };
 use netlink_packet_route::{AddressFamily, RouteNetlinkMessage};
 use netlink_sys::protocols::NETLINK_ROUTE;
-use netlink_sys::{Socket, SocketAddr};
 use rustix::net::{AddressFamily as SocketFamily, SocketType, netdevice, socket};
 
-use super::LabError;
 use super::frame::Mac;
+use super::{LabError, netlink};
 
 pub(super) use netdiag_common::IFNAMSIZ;
 
@@ -40,6 +43,18 @@ pub fn set_up(device: &str) -> Result<(), LabError> {
 /// [`LabError::Link`] with the device and what the kernel answered.
 pub fn set_up_without_arp(device: &str) -> Result<(), LabError> {
     up_with(device, LinkFlags::Noarp)
+}
+
+/// Takes a device down.
+///
+/// # Errors
+/// [`LabError::Link`] with the device and what the kernel answered.
+pub fn set_down(device: &str) -> Result<(), LabError> {
+    let operation = "take down";
+    let mut message = LinkMessage::default();
+    message.header.index = index(device, operation)?;
+    message.header.change_mask = LinkFlags::Up;
+    request(RouteNetlinkMessage::SetLink(message), 0, operation, device)
 }
 
 /// Brings a device up, and sets more flags.
@@ -78,7 +93,8 @@ pub fn add_neighbour(device: &str, address: IpAddr, mac: Mac) -> Result<(), LabE
     )
 }
 
-/// Gives a device the address `address`/`prefix`. An IPv6 address is usable at once: without duplicate detection.
+/// Gives a device the address `address`/`prefix`. An IPv6 address is not looked for elsewhere first; it can be used when
+/// [`await_address`] returns.
 ///
 /// # Errors
 /// [`LabError::Link`] with the device and what the kernel answered.
@@ -105,18 +121,123 @@ pub fn add_address(device: &str, address: IpAddr, prefix: u8) -> Result<(), LabE
     )
 }
 
+/// Waits until packets for an IPv6 address of a device that is up arrive: the kernel makes the route to it later
+/// (`addrconf_dad_work`).
+///
+/// # Errors
+/// [`LabError::Link`] when it does not, or `/proc` cannot be read.
+pub fn await_address(device: &str, address: Ipv6Addr) -> Result<(), LabError> {
+    const PATIENCE: Duration = Duration::from_secs(10);
+    let failed = |source| refused("wait for an IPv6 address of", device, source);
+    let route: String = address.octets().map(|byte| format!("{byte:02x}")).concat();
+    let end = Instant::now() + PATIENCE;
+    loop {
+        let table = fs::read_to_string("/proc/thread-self/net/ipv6_route").map_err(failed)?;
+        if table
+            .lines()
+            .any(|line| line.starts_with(&format!("{route} 80 ")))
+        {
+            return Ok(());
+        }
+        if Instant::now() > end {
+            return Err(failed(io::ErrorKind::TimedOut.into()));
+        }
+        thread::sleep(Duration::from_millis(5));
+    }
+}
+
 /// Sets a device's MAC address.
 ///
 /// # Errors
 /// [`LabError::Link`] with the device and what the kernel answered.
 pub fn set_mac(device: &str, mac: Mac) -> Result<(), LabError> {
-    let operation = "set the MAC address of";
+    let address = LinkAttribute::Address(mac.to_vec());
+    change(device, "set the MAC address of", address)
+}
+
+/// Sets how large a packet the device carries.
+///
+/// # Errors
+/// [`LabError::Link`] with the device and what the kernel answered.
+pub fn set_mtu(device: &str, mtu: u32) -> Result<(), LabError> {
+    change(device, "set the MTU of", LinkAttribute::Mtu(mtu))
+}
+
+/// Sets how many packets the device's own queue takes.
+///
+/// # Errors
+/// [`LabError::Link`] with the device and what the kernel answered.
+pub fn set_queue_length(device: &str, packets: u32) -> Result<(), LabError> {
+    change(
+        device,
+        "set the queue length of",
+        LinkAttribute::TxQueueLen(packets),
+    )
+}
+
+/// Attaches an XDP program, in the kernel's generic way or in the driver's own.
+///
+/// # Errors
+/// [`LabError::Link`] with the device and what the kernel answered.
+pub fn set_xdp(device: &str, program: BorrowedFd<'_>, generic: bool) -> Result<(), LabError> {
+    /// `XDP_FLAGS_SKB_MODE` and `XDP_FLAGS_DRV_MODE`.
+    const MODES: [u32; 2] = [1 << 1, 1 << 2];
+    let [skb, driver] = MODES;
+    let flags = if generic { skb } else { driver };
+    let xdp = vec![LinkXdp::Fd(program.as_raw_fd()), LinkXdp::Flags(flags)];
+    change(device, "attach an XDP program to", LinkAttribute::Xdp(xdp))
+}
+
+/// Changes one thing about a device.
+fn change(device: &str, operation: &'static str, attribute: LinkAttribute) -> Result<(), LabError> {
     let mut message = LinkMessage::default();
     message.header.index = index(device, operation)?;
-    message
-        .attributes
-        .push(LinkAttribute::Address(mac.to_vec()));
+    message.attributes.push(attribute);
     request(RouteNetlinkMessage::SetLink(message), 0, operation, device)
+}
+
+/// Creates a VXLAN device, still down, for one network on a UDP port.
+///
+/// # Errors
+/// [`LabError::Link`] with the device and what the kernel answered.
+pub fn create_vxlan(device: &str, vni: u32, port: u16) -> Result<(), LabError> {
+    name_bytes(device)?;
+    let mut message = LinkMessage::default();
+    message.attributes = vec![
+        LinkAttribute::IfName(device.to_owned()),
+        LinkAttribute::LinkInfo(vec![
+            LinkInfo::Kind(InfoKind::Vxlan),
+            LinkInfo::Data(InfoData::Vxlan(vec![
+                InfoVxlan::Id(vni),
+                InfoVxlan::Port(port),
+            ])),
+        ]),
+    ];
+    request(
+        RouteNetlinkMessage::NewLink(message),
+        NEW,
+        "create the VXLAN device",
+        device,
+    )
+    .map_err(|error| error.lacking("vxlan"))
+}
+
+/// Creates a bridge, still down.
+///
+/// # Errors
+/// [`LabError::Link`] with the device and what the kernel answered.
+pub fn create_bridge(device: &str) -> Result<(), LabError> {
+    create(device, InfoKind::Bridge, "create the bridge").map_err(|error| error.lacking("bridge"))
+}
+
+/// Makes a device a port of a bridge.
+///
+/// # Errors
+/// [`LabError::Link`] with the device and what the kernel answered.
+pub fn set_bridge(device: &str, bridge: &str) -> Result<(), LabError> {
+    let operation = "put into a bridge";
+    let index = index(bridge, operation)?;
+    change(device, operation, LinkAttribute::Controller(index))
 }
 
 /// Creates a dummy device, still down.
@@ -124,16 +245,21 @@ pub fn set_mac(device: &str, mac: Mac) -> Result<(), LabError> {
 /// # Errors
 /// [`LabError::Link`] with the device and what the kernel answered.
 pub fn create_dummy(device: &str) -> Result<(), LabError> {
+    create(device, InfoKind::Dummy, "create the dummy device")
+}
+
+/// Creates a device that needs no more than its kind.
+fn create(device: &str, kind: InfoKind, operation: &'static str) -> Result<(), LabError> {
     name_bytes(device)?;
     let mut message = LinkMessage::default();
     message.attributes = vec![
         LinkAttribute::IfName(device.to_owned()),
-        LinkAttribute::LinkInfo(vec![LinkInfo::Kind(InfoKind::Dummy)]),
+        LinkAttribute::LinkInfo(vec![LinkInfo::Kind(kind)]),
     ];
     request(
         RouteNetlinkMessage::NewLink(message),
         NEW,
-        "create the dummy device",
+        operation,
         device,
     )
 }
@@ -167,8 +293,35 @@ pub fn create_veth(device: &str, peer: &str, peer_netns: BorrowedFd<'_>) -> Resu
     )
 }
 
+/// Whether a device is up and has a carrier, and the kernel has set its queues accordingly.
+///
+/// # Errors
+/// [`LabError::Link`] with the device and what the kernel answered.
+pub fn is_running(device: &str) -> Result<bool, LabError> {
+    let operation = "ask about";
+    let mut link = LinkMessage::default();
+    link.header.index = index(device, operation)?;
+    let mut message = NetlinkMessage::from(RouteNetlinkMessage::GetLink(link));
+    message.header.flags = NLM_F_REQUEST;
+    message.finalize();
+    let mut bytes = vec![0; message.buffer_len()];
+    message.serialize(&mut bytes);
+    let failed = |source| refused(operation, device, source);
+    let answer = netlink::ask(NETLINK_ROUTE, &bytes).map_err(failed)?;
+    let answer = NetlinkMessage::<RouteNetlinkMessage>::deserialize(&answer)
+        .map_err(|error| failed(io::Error::other(error)))?;
+    match answer.payload {
+        NetlinkPayload::InnerMessage(RouteNetlinkMessage::NewLink(link)) => {
+            Ok(link.header.flags.contains(LinkFlags::Running))
+        }
+        _ => Err(failed(io::Error::other(
+            "rtnetlink answered something else than a device",
+        ))),
+    }
+}
+
 /// Flags of a request that must not change what is there.
-const NEW: u16 = NLM_F_CREATE | NLM_F_EXCL;
+pub(super) const NEW: u16 = NLM_F_CREATE | NLM_F_EXCL;
 
 /// A device's name as the kernel's structures hold it.
 pub(super) fn name_bytes(device: &str) -> Result<[u8; IFNAMSIZ], LabError> {
@@ -186,13 +339,13 @@ pub(super) fn name_bytes(device: &str) -> Result<[u8; IFNAMSIZ], LabError> {
 }
 
 /// The index of a device of this thread's namespace.
-fn index(device: &str, operation: &'static str) -> Result<u32, LabError> {
+pub(super) fn index(device: &str, operation: &'static str) -> Result<u32, LabError> {
     socket(SocketFamily::INET, SocketType::DGRAM, None)
         .and_then(|socket| netdevice::name_to_index(socket, device))
         .map_err(|errno| refused(operation, device, errno.into()))
 }
 
-fn refused(operation: &'static str, device: &str, source: io::Error) -> LabError {
+pub(super) fn refused(operation: &'static str, device: &str, source: io::Error) -> LabError {
     LabError::Link {
         operation,
         device: device.to_owned(),
@@ -201,7 +354,7 @@ fn refused(operation: &'static str, device: &str, source: io::Error) -> LabError
 }
 
 /// Sends one request and waits for the kernel's verdict.
-fn request(
+pub(super) fn request(
     message: RouteNetlinkMessage,
     flags: u16,
     operation: &'static str,
@@ -210,26 +363,7 @@ fn request(
     let mut message = NetlinkMessage::from(message);
     message.header.flags = NLM_F_REQUEST | NLM_F_ACK | flags;
     message.finalize();
-    exchange(&message).map_err(|source| refused(operation, device, source))
-}
-
-fn exchange(message: &NetlinkMessage<RouteNetlinkMessage>) -> io::Result<()> {
-    let socket = Socket::new(NETLINK_ROUTE)?;
-    socket.connect(&SocketAddr::new(0, 0))?;
     let mut bytes = vec![0; message.buffer_len()];
     message.serialize(&mut bytes);
-    socket.send(&bytes, 0)?;
-    let (answer, _) = socket.recv_from_full()?;
-    match NetlinkMessage::<RouteNetlinkMessage>::deserialize(&answer)
-        .map_err(io::Error::other)?
-        .payload
-    {
-        NetlinkPayload::Error(verdict) => match verdict.code {
-            None => Ok(()),
-            Some(_) => Err(verdict.to_io()),
-        },
-        _ => Err(io::Error::other(
-            "rtnetlink answered something else than a verdict",
-        )),
-    }
+    netlink::exchange(NETLINK_ROUTE, &bytes).map_err(|source| refused(operation, device, source))
 }

@@ -19,15 +19,29 @@
 //! # }
 //! ```
 //!
+//! Nothing here touches the machine's own network namespace, its devices or its settings. The scenarios of `global` do,
+//! say so ([`Expectation::global`]), and are refused by [`Scenario::prepare`].
+//!
 //! A new scenario is an entry in the `SCENARIOS` of a topic's file; a new topic adds its name to `topics!` below.
 //! This module is a leaf: it knows nothing of the rest of netdiag.
 
 mod bench;
+pub mod bpf;
+mod cgroup;
 mod error;
+mod expect;
 pub mod frame;
+mod l2;
 mod l3;
 pub mod link;
 mod namespace;
+mod netlink;
+pub mod nft;
+mod pair;
+mod peer;
+pub mod qdisc;
+pub mod route;
+mod sockopt;
 pub mod sysctl;
 #[cfg(test)]
 mod tests;
@@ -38,7 +52,9 @@ use std::sync::LazyLock;
 use std::time::Duration;
 
 pub use bench::{Bench, Injected};
+pub use cgroup::Cgroup;
 pub use error::LabError;
+pub use expect::{Expectation, Owner};
 pub use namespace::{Namespace, current_netns};
 pub use tun::{Layer, PacketInfo, Tun};
 
@@ -54,10 +70,22 @@ macro_rules! topics {
 topics!(
     ethernet_on_l3_device,
     malformed,
+    ip,
     forwarded,
     fragments,
     tunnels,
+    device,
+    neighbour,
+    filter,
+    program,
+    queue,
+    udp,
+    tcp,
+    tcp_queue,
+    mixed,
+    global,
     healthy,
+    noise,
 );
 
 /// One fault that the lab can build.
@@ -82,24 +110,22 @@ impl Scenario {
     ///
     /// # Errors
     /// When the lab may not or cannot build them; the error names the step and what it needs.
+    /// [`LabError::Unsupported`] when the kernel lacks what the scenario is made of, [`LabError::Global`] when it turns
+    /// a knob of the whole machine.
     pub fn prepare(&self) -> Result<Bench, LabError> {
+        if self.expect.global {
+            return Err(LabError::Global(self.name));
+        }
         (self.build)()
     }
-}
 
-/// What a scenario must lead to, whatever the pace.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Expectation {
-    /// The finding that netdiag must reach; `None` when it must reach none about the headers.
-    pub finding: Option<&'static str>,
-    /// How many of the injected packets the kernel drops.
-    pub drops: u64,
-    /// The counter of the namespace that grows: protocol and name as in `/proc/net/snmp` and `/proc/net/netstat`,
-    /// written as one (`IpInHdrErrors`, `IpExtInCsumErrors`), or a name of `/proc/net/snmp6`; `None` when no counter
-    /// tells, or not on every kernel.
-    pub counter: Option<&'static str>,
-    /// By how much it grows: not every drop is counted.
-    pub counted: u64,
+    /// The same on a machine that is thrown away: a scenario may turn knobs of the whole machine.
+    ///
+    /// # Errors
+    /// As for [`Scenario::prepare`].
+    pub fn prepare_anywhere(&self) -> Result<Bench, LabError> {
+        (self.build)()
+    }
 }
 
 /// Every scenario, in the order in which `netdiag lab list` shows them.

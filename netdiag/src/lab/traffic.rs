@@ -5,10 +5,12 @@ use std::io::{self, Read, Write};
 use std::net::{
     IpAddr, Ipv4Addr, Ipv6Addr, Shutdown, SocketAddr, TcpListener, TcpStream, UdpSocket,
 };
+use std::os::fd::AsFd;
 use std::time::Duration;
 
 use rustix::net::{AddressFamily, SocketType, ipproto, socket, sockopt};
 
+use super::sockopt::set as set_option;
 use super::{LabError, Namespace, frame};
 
 /// Sends `count` datagrams of `payload_len` bytes to `dst`:`port` as fast as it goes, and says how many went. The
@@ -23,17 +25,38 @@ pub fn udp_flood(dst: IpAddr, port: u16, payload_len: usize, count: u64) -> Resu
         address: to.to_string(),
         source,
     };
-    let any: IpAddr = if dst.is_ipv4() {
-        Ipv4Addr::UNSPECIFIED.into()
-    } else {
-        Ipv6Addr::UNSPECIFIED.into()
-    };
-    let socket = UdpSocket::bind(SocketAddr::new(any, 0)).map_err(refused)?;
+    let socket = UdpSocket::bind(any(dst)).map_err(refused)?;
     let payload = vec![0; payload_len];
     for _ in 0..count {
         socket.send_to(&payload, to).map_err(refused)?;
     }
     Ok(count)
+}
+
+/// A socket that can send to `to`.
+///
+/// # Errors
+/// [`LabError::Socket`] when the kernel refuses.
+pub fn udp_socket(to: SocketAddr) -> Result<UdpSocket, LabError> {
+    UdpSocket::bind(any(to.ip())).map_err(refused("open a UDP socket to send to", to))
+}
+
+/// A socket that receives what is sent to `address`.
+///
+/// # Errors
+/// [`LabError::Socket`] when the kernel refuses.
+pub fn bind_udp(address: SocketAddr) -> Result<UdpSocket, LabError> {
+    UdpSocket::bind(address).map_err(refused("bind a UDP socket to", address))
+}
+
+/// Whatever address and port of the version of `address`.
+fn any(address: IpAddr) -> SocketAddr {
+    let any: IpAddr = if address.is_ipv4() {
+        Ipv4Addr::UNSPECIFIED.into()
+    } else {
+        Ipv6Addr::UNSPECIFIED.into()
+    };
+    SocketAddr::new(any, 0)
 }
 
 /// A UDP socket with the smallest receive buffer, which nobody reads: what exceeds the buffer is dropped.
@@ -54,8 +77,7 @@ impl DeafUdpSocket {
             source,
         };
         let socket = UdpSocket::bind(address).map_err(refused)?;
-        // The kernel raises it to SOCK_MIN_RCVBUF (about 2 KiB).
-        sockopt::set_socket_recv_buffer_size(&socket, 1).map_err(|errno| refused(errno.into()))?;
+        shrink_receive_buffer(&socket)?;
         Ok(Self { socket })
     }
 
@@ -70,6 +92,53 @@ impl DeafUdpSocket {
             source,
         })
     }
+}
+
+/// Gives a socket the smallest receive buffer: the kernel raises it to SOCK_MIN_RCVBUF, about 2 KiB.
+///
+/// # Errors
+/// [`LabError::Socket`] when the kernel refuses.
+pub fn shrink_receive_buffer(socket: impl AsFd) -> Result<(), LabError> {
+    sockopt::set_socket_recv_buffer_size(socket, 1).map_err(|errno| LabError::Socket {
+        operation: "shrink the receive buffer of",
+        address: "a socket".to_owned(),
+        source: errno.into(),
+    })
+}
+
+/// Gives a socket a receive buffer of several mebibytes, whatever the limit.
+///
+/// # Errors
+/// [`LabError::Socket`] when the kernel refuses.
+pub(super) fn grow_receive_buffer(socket: impl AsFd) -> Result<(), LabError> {
+    const BYTES: libc::c_int = 32 << 20;
+    // SAFETY: the kernel reads an int.
+    unsafe { set_option(socket, libc::SOL_SOCKET, libc::SO_RCVBUFFORCE, &BYTES) }
+}
+
+/// Lets a socket send to everybody.
+///
+/// # Errors
+/// [`LabError::Socket`] when the kernel refuses.
+pub(super) fn allow_broadcast(socket: &UdpSocket) -> Result<(), LabError> {
+    socket
+        .set_broadcast(true)
+        .map_err(|source| LabError::Socket {
+            operation: "allow broadcasts of",
+            address: "a UDP socket".to_owned(),
+            source,
+        })
+}
+
+/// Sends one datagram.
+///
+/// # Errors
+/// [`LabError::Socket`] when the kernel refuses.
+pub(super) fn send(socket: &UdpSocket, to: SocketAddr) -> Result<(), LabError> {
+    socket
+        .send_to(b"netdiag", to)
+        .map(drop)
+        .map_err(refused("send a UDP datagram to", to))
 }
 
 /// What two hosts say to each other.
@@ -135,13 +204,9 @@ pub fn udp_exchange(
     count: u16,
     patience: Duration,
 ) -> Result<u64, LabError> {
-    let any: IpAddr = match address {
-        SocketAddr::V4(_) => Ipv4Addr::UNSPECIFIED.into(),
-        SocketAddr::V6(_) => Ipv6Addr::UNSPECIFIED.into(),
-    };
     let exchange = || {
         let service = server.run(move || UdpSocket::bind(address))?;
-        let asking = client.run(move || UdpSocket::bind(SocketAddr::new(any, 0)))?;
+        let asking = client.run(move || UdpSocket::bind(any(address.ip())))?;
         asking.connect(address)?;
         for socket in [&service, &asking] {
             socket.set_read_timeout(Some(patience))?;

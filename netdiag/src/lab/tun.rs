@@ -1,9 +1,11 @@
 //! TUN and TAP devices: whatever is written to the file descriptor, the kernel receives on the device.
 
 use std::fs::{File, OpenOptions};
-use std::io::{self, Write};
+use std::io::{self, Read, Write};
 use std::os::fd::{AsFd, BorrowedFd};
+use std::time::Duration;
 
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::ioctl::{self, Opcode, Setter, opcode};
 
 use super::{LabError, Namespace, link};
@@ -12,6 +14,12 @@ const DEVICE: &str = "/dev/net/tun";
 
 /// `TUNSETIFF` of `linux/if_tun.h`, declared there with an int although it takes a `struct ifreq`.
 const TUNSETIFF: Opcode = opcode::write::<libc::c_int>(b'T', 202);
+
+/// `TUNSETCARRIER` of `linux/if_tun.h`.
+const TUNSETCARRIER: Opcode = opcode::write::<libc::c_int>(b'T', 226);
+
+/// No packet is larger, its packet information included.
+const LARGEST: usize = 65_535 + 4;
 
 /// The part of `struct ifreq` that `TUNSETIFF` reads, at its full size.
 #[repr(C)]
@@ -141,6 +149,48 @@ impl Tun {
         } else {
             Err(refused(io::Error::from(io::ErrorKind::WriteZero)))
         }
+    }
+}
+
+impl Tun {
+    /// Waits for a packet that the kernel sends over the device; `None` when none came in time.
+    ///
+    /// # Errors
+    /// When the kernel refuses the read.
+    pub fn read(&self, patience: Duration) -> Result<Option<Vec<u8>>, LabError> {
+        let refused = |source| LabError::Tun {
+            operation: "read a packet from",
+            device: self.name.clone(),
+            source,
+        };
+        let timeout = Timespec::try_from(patience)
+            .map_err(|_| refused(io::ErrorKind::InvalidInput.into()))?;
+        let mut polled = [PollFd::new(&self.file, PollFlags::IN)];
+        if poll(&mut polled, Some(&timeout)).map_err(|errno| refused(errno.into()))? == 0 {
+            return Ok(None);
+        }
+        let mut bytes = vec![0; LARGEST];
+        let length = (&self.file).read(&mut bytes).map_err(refused)?;
+        bytes.truncate(length);
+        if self.packet_info == PacketInfo::Present {
+            bytes.drain(..bytes.len().min(4));
+        }
+        Ok(Some(bytes))
+    }
+
+    /// Takes the carrier away, as if the cable were pulled.
+    ///
+    /// # Errors
+    /// When the kernel refuses; it can since 5.0.
+    pub fn pull_cable(&self) -> Result<(), LabError> {
+        // SAFETY: TUNSETCARRIER reads an int and keeps no pointer to it.
+        unsafe { ioctl::ioctl(&self.file, Setter::<TUNSETCARRIER, libc::c_int>::new(0)) }.map_err(
+            |errno| LabError::Tun {
+                operation: "take the carrier from",
+                device: self.name.clone(),
+                source: errno.into(),
+            },
+        )
     }
 }
 

@@ -184,8 +184,13 @@ pub(in crate::analysis) const IP6: &[&str] = &["ip6_rcv_core", "ipv6_rcv", "ipv6
 pub(in crate::analysis) const IP6_FORWARD: &[&str] = &["ip6_forward"];
 pub(in crate::analysis) const IP6_LOCAL: &[&str] =
     &["ip6_protocol_deliver_rcu", "ip6_input_finish", "ip6_input"];
-pub(in crate::analysis) const IP6_ROUTE: &[&str] =
-    &["ip6_pkt_drop", "ip6_pkt_discard", "ip6_pkt_discard_out"];
+pub(in crate::analysis) const IP6_ROUTE: &[&str] = &[
+    "ip6_pkt_drop",
+    "ip6_pkt_discard",
+    "ip6_pkt_discard_out",
+    "ip6_pkt_prohibit",
+    "ip6_pkt_prohibit_out",
+];
 pub(in crate::analysis) const EXTHDRS: &[&str] = &[
     "ip6_parse_tlv",
     "icmpv6_param_prob_reason",
@@ -222,6 +227,7 @@ pub(in crate::analysis) const TCP_RECEIVE: &[&str] = &[
     "tcp_add_backlog",
     "tcp_rcv_established",
 ];
+pub(in crate::analysis) const TCP_LISTEN: &[&str] = &["tcp_v4_do_rcv", "tcp_v6_do_rcv"];
 pub(in crate::analysis) const CORE: &[&str] = &["__netif_receive_skb_core"];
 pub(in crate::analysis) const TUN: &[&str] = &["tun_net_xmit"];
 
@@ -638,7 +644,11 @@ pub static RULES: &[CounterRule] = &[
     rule(
         "TcpExtSyncookiesFailed",
         Family::TcpExt,
-        &[],
+        // The listener then takes the ACK for one that belongs to no connection, and answers with a reset.
+        &[
+            on(&["TCP_FLAGS", "NOT_SPECIFIED"], TCP_LISTEN).choice("tcp_v4_do_rcv"),
+            missing(TCP_LISTEN).choice("tcp_v4_do_rcv"),
+        ],
         "ACKs with an invalid SYN cookie",
     ),
     rule(
