@@ -1,7 +1,7 @@
 //! A packet with everything that is known about it, names instead of numbers.
 
-use super::counter::rule::{ICMP, ICMP6, TCP, TCP_RECEIVE, UDP, UDP_QUEUE, UDP6, UDP6_QUEUE};
 use super::counter::{DropFacts, HeaderFault};
+use super::place::{ICMP, ICMP6, TCP, TCP_RECEIVE, UDP, UDP_QUEUE, UDP6, UDP6_QUEUE};
 use crate::decode::{
     Checksum, Frame, HeaderCheck, Link, MalformedKind, Packet, Protocol, TcpFlags, Transport,
     Upper, is_layer3, tcp_payload,

@@ -10,5 +10,6 @@ pub mod finding;
 pub mod group;
 pub mod icmp;
 pub mod ledger;
+mod place;
 pub mod retrans;
 pub mod tally;

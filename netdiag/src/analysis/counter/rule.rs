@@ -115,8 +115,7 @@ impl Match {
 }
 
 /// What a queueing discipline says of what it drops.
-pub(in crate::analysis) const QDISC: &[&str] =
-    &["QDISC_DROP", "QDISC_OVERLIMIT", "QDISC_CONGESTED"];
+const QDISC: &[&str] = &["QDISC_DROP", "QDISC_OVERLIMIT", "QDISC_CONGESTED"];
 
 const fn on(reasons: &'static [&'static str], functions: &'static [&'static str]) -> Match {
     Match {
@@ -165,61 +164,60 @@ const fn rule(
     }
 }
 
-pub(in crate::analysis) const ANYWHERE: &[&str] = &[];
-pub(in crate::analysis) const IP4: &[&str] = &["ip_rcv_core", "ip_rcv", "ip_list_rcv"];
-pub(in crate::analysis) const IP4_FORWARD: &[&str] = &["ip_forward"];
-pub(in crate::analysis) const IP4_FINISH: &[&str] = &[
+const ANYWHERE: &[&str] = &[];
+const IP4: &[&str] = &["ip_rcv_core", "ip_rcv", "ip_list_rcv"];
+const IP4_FORWARD: &[&str] = &["ip_forward"];
+const IP4_FINISH: &[&str] = &[
     "ip_rcv_finish_core",
     "ip_rcv_finish",
     "ip_list_rcv_finish",
     "ip_sublist_rcv",
 ];
-pub(in crate::analysis) const IP4_LOCAL: &[&str] = &[
+const IP4_LOCAL: &[&str] = &[
     "ip_protocol_deliver_rcu",
     "ip_local_deliver_finish",
     "ip_local_deliver",
 ];
-pub(in crate::analysis) const IP_ERROR: &[&str] = &["ip_error"];
-pub(in crate::analysis) const IP6: &[&str] = &["ip6_rcv_core", "ipv6_rcv", "ipv6_list_rcv"];
-pub(in crate::analysis) const IP6_FORWARD: &[&str] = &["ip6_forward"];
-pub(in crate::analysis) const IP6_LOCAL: &[&str] =
-    &["ip6_protocol_deliver_rcu", "ip6_input_finish", "ip6_input"];
-pub(in crate::analysis) const IP6_ROUTE: &[&str] = &[
+const IP_ERROR: &[&str] = &["ip_error"];
+const IP6: &[&str] = &["ip6_rcv_core", "ipv6_rcv", "ipv6_list_rcv"];
+const IP6_FORWARD: &[&str] = &["ip6_forward"];
+const IP6_LOCAL: &[&str] = &["ip6_protocol_deliver_rcu", "ip6_input_finish", "ip6_input"];
+const IP6_ROUTE: &[&str] = &[
     "ip6_pkt_drop",
     "ip6_pkt_discard",
     "ip6_pkt_discard_out",
     "ip6_pkt_prohibit",
     "ip6_pkt_prohibit_out",
 ];
-pub(in crate::analysis) const EXTHDRS: &[&str] = &[
+const EXTHDRS: &[&str] = &[
     "ip6_parse_tlv",
     "icmpv6_param_prob_reason",
     "icmpv6_param_prob",
     "ipv6_destopt_rcv",
     "ipv6_rthdr_rcv",
 ];
-pub(in crate::analysis) const ICMP: &[&str] = &["icmp_rcv"];
-pub(in crate::analysis) const ICMP6: &[&str] = &["icmpv6_rcv"];
-pub(in crate::analysis) const UDP: &[&str] = &["__udp4_lib_rcv", "udp_rcv"];
-pub(in crate::analysis) const UDP_QUEUE: &[&str] = &[
+const ICMP: &[&str] = &["icmp_rcv"];
+const ICMP6: &[&str] = &["icmpv6_rcv"];
+const UDP: &[&str] = &["__udp4_lib_rcv", "udp_rcv"];
+const UDP_QUEUE: &[&str] = &[
     "udp_queue_rcv_one_skb",
     "__udp_queue_rcv_skb",
     "udp_queue_rcv_skb",
 ];
 /// Where a reader finds a bad checksum late: the only drop there, with a reason since 6.15.
-pub(in crate::analysis) const UDP_READ: &[&str] = &[
+const UDP_READ: &[&str] = &[
     "first_packet_length",
     "__first_packet_length",
     "udp_read_skb",
 ];
-pub(in crate::analysis) const UDP6: &[&str] = &["__udp6_lib_rcv", "udpv6_rcv"];
-pub(in crate::analysis) const UDP6_QUEUE: &[&str] = &[
+const UDP6: &[&str] = &["__udp6_lib_rcv", "udpv6_rcv"];
+const UDP6_QUEUE: &[&str] = &[
     "udpv6_queue_rcv_one_skb",
     "__udpv6_queue_rcv_skb",
     "udpv6_queue_rcv_skb",
 ];
-pub(in crate::analysis) const TCP: &[&str] = &["tcp_v4_rcv", "tcp_v6_rcv"];
-pub(in crate::analysis) const TCP_RECEIVE: &[&str] = &[
+const TCP: &[&str] = &["tcp_v4_rcv", "tcp_v6_rcv"];
+const TCP_RECEIVE: &[&str] = &[
     "tcp_v4_rcv",
     "tcp_v6_rcv",
     "tcp_v4_do_rcv",
@@ -227,9 +225,9 @@ pub(in crate::analysis) const TCP_RECEIVE: &[&str] = &[
     "tcp_add_backlog",
     "tcp_rcv_established",
 ];
-pub(in crate::analysis) const TCP_LISTEN: &[&str] = &["tcp_v4_do_rcv", "tcp_v6_do_rcv"];
-pub(in crate::analysis) const CORE: &[&str] = &["__netif_receive_skb_core"];
-pub(in crate::analysis) const TUN: &[&str] = &["tun_net_xmit"];
+const TCP_LISTEN: &[&str] = &["tcp_v4_do_rcv", "tcp_v6_do_rcv"];
+const CORE: &[&str] = &["__netif_receive_skb_core"];
+const TUN: &[&str] = &["tun_net_xmit"];
 
 /// Every counter that speaks of drops.
 pub static RULES: &[CounterRule] = &[

@@ -5,7 +5,7 @@ use super::{
     seen::{advice, ethertype, evidence_with_macs, service, vlan, vni},
 };
 use crate::{
-    analysis::counter::rule::{CORE, IP4, IP6, TUN},
+    analysis::place::{CORE, IP4, IP6, TUN},
     decode::{MacAddr, Protocol, Tunnel},
 };
 

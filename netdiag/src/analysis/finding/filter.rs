@@ -5,7 +5,7 @@ use super::{
     seen::{advice, destination, owner, service, source},
 };
 use crate::{
-    analysis::counter::rule::{CORE, IP4_LOCAL, UDP_QUEUE, UDP6_QUEUE},
+    analysis::place::{CORE, IP4_LOCAL, UDP_QUEUE, UDP6_QUEUE},
     decode::{Protocol, TcpFlags, Transport},
 };
 

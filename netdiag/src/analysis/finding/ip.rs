@@ -4,7 +4,7 @@ use super::{
     Event, Rule,
     seen::{advice, destination, evidence_with_macs, evidence_with_ttl, protocol, source},
 };
-use crate::analysis::counter::rule::{EXTHDRS, IP4_FINISH, IP4_LOCAL, IP6, IP6_LOCAL};
+use crate::analysis::place::{EXTHDRS, IP4_FINISH, IP4_LOCAL, IP6, IP6_LOCAL};
 use std::net::IpAddr;
 
 /// Where fragments wait for the others, and are dropped when these do not come.

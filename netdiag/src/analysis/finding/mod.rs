@@ -3,6 +3,8 @@
 //! A rule is data plus a small predicate, in a file per topic. Rules stand in order of precedence: a drop counts for
 //! the first that claims it.
 
+#[cfg(test)]
+mod case;
 mod device;
 mod filter;
 mod header;
@@ -14,8 +16,6 @@ mod route;
 mod seen;
 mod tcp;
 mod tcp_segment;
-#[cfg(test)]
-mod tests;
 mod udp;
 
 use super::{counter::Correlated, event::Event};

@@ -7,7 +7,7 @@ use super::{
     Event, Rule,
     seen::{advice, destination, evidence_with_length, source},
 };
-use crate::analysis::counter::rule::{IP_ERROR, IP6_ROUTE};
+use crate::analysis::place::{IP_ERROR, IP6_ROUTE};
 
 /// Where a blackhole route ends.
 const DISCARD: &[&str] = &["dst_discard_out", "dst_discard"];

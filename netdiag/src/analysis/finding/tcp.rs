@@ -8,7 +8,7 @@ use super::{
     seen::{advice, evidence_with_ttl, owner, service, source},
 };
 use crate::{
-    analysis::counter::rule::{TCP, TCP_RECEIVE},
+    analysis::place::{TCP, TCP_RECEIVE},
     decode::{MalformedKind, TcpFlags},
 };
 

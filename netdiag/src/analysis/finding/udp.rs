@@ -8,7 +8,7 @@ use super::{
     seen::{advice, evidence_with_length, owner, service, source},
 };
 use crate::{
-    analysis::counter::rule::{ICMP, ICMP6, UDP, UDP_QUEUE, UDP_READ, UDP6, UDP6_QUEUE},
+    analysis::place::{ICMP, ICMP6, UDP, UDP_QUEUE, UDP_READ, UDP6, UDP6_QUEUE},
     decode::MalformedKind,
 };
 
