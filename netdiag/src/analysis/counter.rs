@@ -8,6 +8,7 @@
 //! for it. Where even that leaves a choice (on 5.10 `ip_error` raises InAddrErrors, InNoRoutes or nothing), one event
 //! explains at most one of the counters it may have raised.
 
+mod gap;
 pub mod rule;
 #[cfg(test)]
 mod tests;
@@ -16,6 +17,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use netdiag_common::NetnsId;
 
+pub use gap::{Circumstances, Gap, judge};
 pub use rule::{CounterRule, Family, Match, RULES, Reason};
 
 /// Which counter: of a namespace, of a device in it, or of the whole host.
@@ -163,6 +165,8 @@ pub struct Correlated {
     pub delta: u64,
     /// How much of it has a matching event: never more than `delta`. `None` where no event raises it alone.
     pub explained: Option<u64>,
+    /// Why events do not explain the rest, as far as that can be told.
+    pub gap: Option<Gap>,
 }
 
 /// Where an event counts: namespace and device, as far as the counter has them.
@@ -237,6 +241,7 @@ impl Correlator {
                 key: key.clone(),
                 delta: *delta,
                 explained: Some(explained),
+                gap: None,
             });
         }
         correlated

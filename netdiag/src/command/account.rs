@@ -55,7 +55,7 @@ pub(super) fn settle(
         _ => ended.duration_ns,
     };
     let spoken = if compared { counters.as_slice() } else { &[] };
-    let mut findings = tally.findings.finish(spoken);
+    let mut findings = tally.findings.finish(spoken, &ended.facts);
     if again {
         findings.extend(retrans::findings(&retransmissions.flows, spoken, compared));
         findings.sort_by_key(Finding::rank);
@@ -63,6 +63,7 @@ pub(super) fn settle(
     let echoes = ended.echoes(tally.echoes.dropped());
     let interrupted = ended.interrupted;
     let (remark, evidence_lost) = (ended.remark.clone(), ended.evidence_lost);
+    let facts = ended.facts.clone();
     let (checks_missed, check_ns) = (ended.checks_missed, ended.check_ns);
     let (header_checks, namespaces) = ended.into_parts();
     Report {
@@ -87,6 +88,7 @@ pub(super) fn settle(
         counters,
         header_checks,
         namespaces,
+        facts,
         flows: retransmissions.flows,
         remark,
         evidence_lost,

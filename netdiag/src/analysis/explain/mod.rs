@@ -7,6 +7,7 @@
 mod counter;
 mod finding;
 mod finding_conn;
+mod finding_unknown;
 pub mod kernels;
 mod place;
 mod reason;
@@ -166,6 +167,7 @@ pub fn entries() -> impl Iterator<Item = &'static Entry> {
         .chain(counters)
         .chain(finding::ENTRIES)
         .chain(finding_conn::ENTRIES)
+        .chain(finding_unknown::ENTRIES)
         .chain(place::ENTRIES)
 }
 

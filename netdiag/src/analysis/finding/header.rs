@@ -12,6 +12,7 @@ pub(super) const RULES: &[Rule] = &[
         fault: |_| "the packet ends before its IP header does".to_owned(),
         evidence: |tally| tally.faults.clone(),
         remedy: |_| remedy("ip-header-truncated", &[]),
+        ..Rule::DEFAULT
     },
     Rule {
         id: "ip-length-beyond-packet",
@@ -21,6 +22,7 @@ pub(super) const RULES: &[Rule] = &[
         fault: |_| "the IP header claims more bytes than the packet has".to_owned(),
         evidence: |tally| tally.faults.clone(),
         remedy: |_| remedy("ip-length-beyond-packet", &[]),
+        ..Rule::DEFAULT
     },
     Rule {
         id: "ip-header-checksum",
@@ -33,6 +35,7 @@ pub(super) const RULES: &[Rule] = &[
         },
         evidence: |tally| tally.faults.clone(),
         remedy: |_| remedy("ip-header-checksum", &[]),
+        ..Rule::DEFAULT
     },
     Rule {
         id: "ip-header-version",
@@ -44,6 +47,7 @@ pub(super) const RULES: &[Rule] = &[
         },
         evidence: |tally| tally.faults.clone(),
         remedy: |_| remedy("ip-header-version", &[]),
+        ..Rule::DEFAULT
     },
     Rule {
         id: "ip-header-length",
@@ -53,6 +57,7 @@ pub(super) const RULES: &[Rule] = &[
         fault: |_| "a length in the IP header is impossible".to_owned(),
         evidence: |tally| tally.faults.clone(),
         remedy: |_| remedy("ip-header-length", &[]),
+        ..Rule::DEFAULT
     },
 ];
 
