@@ -89,6 +89,8 @@ pub struct Queue {
     pub parent: String,
     /// How much it holds, and of what (`packets`, `bytes`), where netdiag knows.
     pub limit: Option<(u32, String)>,
+    /// Of netem, how many packets in a million it loses.
+    pub loss_ppm: Option<u32>,
     /// Packets dropped in its life.
     pub drops: u64,
     /// Packets that wait.

@@ -48,13 +48,13 @@ prop_compose! {
         addresses in vec(ip(), 0..3),
         (vlans, vnis) in any::<(Vec<u16>, Vec<u32>)>(),
         xdp in option::of(program()),
-        queues in vec(any::<(String, String, String, Option<(u32, String)>, u64, u32)>(), 0..3),
+        queues in vec(any::<(String, String, String, Option<(u32, String)>, Option<u32>, u64, u32)>(), 0..3),
         filters in vec((any::<String>(), any::<String>(), any::<u16>(), option::of(program())), 0..3),
     ) -> Device {
         Device {
             dev_type, kind, up, carrier, operstate, promiscuous, mtu, mac, addresses, vlans, vnis, xdp,
-            queues: queues.into_iter().map(|(kind, handle, parent, limit, drops, queued)| {
-                Queue { kind, handle, parent, limit, drops, queued }
+            queues: queues.into_iter().map(|(kind, handle, parent, limit, loss_ppm, drops, queued)| {
+                Queue { kind, handle, parent, limit, loss_ppm, drops, queued }
             }).collect(),
             filters: filters.into_iter().map(|(parent, kind, preference, program)| {
                 Filter { parent, kind, preference, program }
