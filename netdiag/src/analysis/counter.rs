@@ -18,7 +18,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use netdiag_common::NetnsId;
 
 pub use gap::{Circumstances, Gap, judge};
-pub use rule::{CounterRule, Family, Match, RULES, Reason};
+pub use rule::{CounterRule, Family, Match, Reason, rules};
 
 /// Which counter: of a namespace, of a device in it, or of the whole host.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -99,7 +99,7 @@ fn devices_of(snapshot: &Snapshot) -> BTreeSet<(&str, Option<NetnsId>)> {
 /// The rule for a counter, if it speaks of drops.
 #[must_use]
 pub fn rule(name: &str) -> Option<&'static CounterRule> {
-    RULES.iter().find(|rule| rule.counter == name)
+    rules().find(|rule| rule.counter == name)
 }
 
 /// Whether a counter speaks of dropped packets.
@@ -146,9 +146,7 @@ pub struct DropFacts<'a> {
 fn fitting<'a>(
     facts: &'a DropFacts<'_>,
 ) -> impl Iterator<Item = (&'static CounterRule, &'static Match)> + 'a {
-    RULES
-        .iter()
-        .filter_map(|rule| Some((rule, rule.explains.iter().find(|entry| entry.fits(facts))?)))
+    rules().filter_map(|rule| Some((rule, rule.explains.iter().find(|entry| entry.fits(facts))?)))
 }
 
 /// The counters that one dropped packet raises, or may have raised where the facts leave a choice.

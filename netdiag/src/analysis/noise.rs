@@ -11,6 +11,8 @@ pub struct Noise {
     functions: &'static [&'static str],
     /// What the packet must be.
     packet: fn(&Event<'_>) -> bool,
+    /// Whether a rule may know better.
+    pub claimable: bool,
     /// Why it is no fault.
     pub why: &'static str,
 }
@@ -23,6 +25,7 @@ pub const NOISE: &[Noise] = &[
         reasons: &["QUEUE_PURGE"],
         functions: &[],
         packet: ANY,
+        claimable: false,
         why: "a queue is emptied, because its socket or device goes: a packet socket that closes has copies only",
     },
     Noise {
@@ -34,27 +37,41 @@ pub const NOISE: &[Noise] = &[
             "__skb_queue_purge",
         ],
         packet: ANY,
+        claimable: false,
         why: "a queue is emptied, because its socket or device goes: a packet socket that closes has copies only",
     },
     Noise {
         reasons: &[],
         functions: &["nfnetlink_rcv_batch"],
         packet: ANY,
+        claimable: false,
         why: "a transaction of nftables frees its own message",
     },
     Noise {
         reasons: &["", "NOT_SPECIFIED"],
         functions: &["ip6_mc_input"],
         packet: ANY,
+        claimable: false,
         why: "IPv6 multicast for a group that nobody here has joined",
     },
     Noise {
         reasons: &[],
         functions: &[],
         packet: link_control,
+        claimable: false,
         why: "a frame of LLDP, spanning tree or another protocol between neighbouring switches",
     },
+    Noise {
+        reasons: &["", "NOT_SPECIFIED"],
+        functions: &["icmpv6_rcv"],
+        packet: |event| event.packet.icmp_type() == Some(ICMPV6_ECHO_REQUEST),
+        // One with a bad checksum ends there as well.
+        claimable: true,
+        why: "up to 6.1 the kernel frees an echo request of ICMPv6 so when it has answered",
+    },
 ];
+
+const ICMPV6_ECHO_REQUEST: u8 = 128;
 
 /// 01:80:c2:00:00:00 to 0f: no bridge passes these on, and who does not speak the protocol drops them.
 fn link_control(event: &Event<'_>) -> bool {

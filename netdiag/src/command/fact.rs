@@ -272,3 +272,58 @@ fn packet_rule(rule: nft::Rule) -> PacketRule {
         packets: rule.packets,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::analysis::fact::{Need, Place, questions};
+    use std::net::{Ipv4Addr, TcpListener};
+
+    #[test]
+    fn the_own_namespace_answers_and_one_that_is_gone_says_so() {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("listener");
+        let port = listener.local_addr().expect("address").port();
+        let netns = netns::current().expect("namespace");
+        let to = IpAddr::V4(Ipv4Addr::LOCALHOST);
+        let here = Place {
+            netns,
+            device: Some("lo".to_owned()),
+            received: false,
+            from: Some(to),
+            to: Some(to),
+            port: Some(port),
+        };
+        let gone = Place {
+            netns: NetnsId(1),
+            ..here.clone()
+        };
+        let needs = [
+            Need::Sysctl("net.ipv4.ip_forward"),
+            Need::Sysctl("net.ipv4.conf.DEVICE.rp_filter"),
+            Need::Device,
+            Need::Route,
+            Need::Neighbour,
+            Need::PacketRules,
+            Need::Listeners,
+            Need::Programs("cgroup_skb"),
+        ];
+        let facts = fetch(&questions(&needs, [&here, &gone]));
+        let number = |name, device| facts.number(netns, name, device);
+        assert!(number("net.ipv4.ip_forward", None).is_some());
+        assert!(number("net.ipv4.conf.DEVICE.rp_filter", Some("lo")).is_some());
+        assert_eq!(facts.device(netns, "lo").expect("lo").dev_type, 772);
+        let route = facts.route(netns, to).expect("route");
+        assert_eq!(
+            (route.kind.as_str(), route.device.as_deref()),
+            ("local", Some("lo"))
+        );
+        assert_eq!(facts.neighbour(netns, to).expect("neighbour").device, "lo");
+        assert_eq!(facts.listeners(netns, port).expect("listeners").len(), 1);
+        let of_gone = questions(&needs, [&gone]);
+        // Programs are the host's.
+        assert!(
+            facts.unread(&of_gone).len() >= of_gone.len() - 1,
+            "{facts:#?}"
+        );
+    }
+}

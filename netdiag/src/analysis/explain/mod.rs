@@ -142,7 +142,7 @@ const fn reason(
     entry
 }
 
-/// A counter that [`RULES`](super::counter::RULES) have a line for.
+/// A counter that [`rules`](super::counter::rules) has a line for.
 const fn counter(name: &'static str, meaning: &'static str) -> Entry {
     Entry::new(Kind::Counter, name, "").meaning(meaning)
 }

@@ -25,11 +25,12 @@ pub struct Findings {
 impl Findings {
     /// Takes a packet into account, and tells which finding it belongs to. What facts say of that comes later.
     pub fn observe(&mut self, event: &Event<'_>) -> Option<&'static str> {
-        if noise(event).is_some() {
+        let noise = noise(event);
+        if noise.is_some_and(|noise| !noise.claimable) {
             return None;
         }
         let Some((rule, confidence)) = surest(event) else {
-            if event.is_drop() {
+            if event.is_drop() && noise.is_none() {
                 self.unexplained.observe(event);
             }
             return None;

@@ -264,6 +264,10 @@ impl Speaker {
             return Some(());
         }
         let Loaded { name, form, mask } = loaded;
+        // "meta l4proto tcp" before "tcp dport 22"
+        let protocol = name.split(' ').next().unwrap_or_default();
+        let said = format!("meta l4proto {protocol}");
+        self.words.pop_if(|last| *last == said);
         let value = written(form, value, mask.as_deref());
         self.words.push(format!("{name} {operator}{value}"));
         Some(())
