@@ -132,7 +132,7 @@ impl<'a> Host<'a> {
         let links = self
             .links
             .get_or_insert_with(|| link::list().map_err(|error| words(&error)));
-        links.as_deref().map_err(|error| error.clone())
+        links.as_deref().map_err(Clone::clone)
     }
 
     /// The device's index and name.

@@ -11,8 +11,9 @@ pub(super) const ENTRIES: &[Entry] = &[finding(
 )
 .normal("A few, on any host: not every drop is a fault.")
 .causes(&["something that netdiag has no rule for"])
+.remedy(&["netdiag explain NAME"])
 .commands(&[
     "netdiag explain REASON",
-    "netdiag drops --each --reason REASON  # the packets themselves",
+    "netdiag drops --each  # the packets themselves",
 ])
 .see(&["NOT_SPECIFIED"])];

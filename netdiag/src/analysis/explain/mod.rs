@@ -175,7 +175,10 @@ pub fn entries() -> impl Iterator<Item = &'static Entry> {
 /// something that is not known.
 #[must_use]
 pub fn remedy(id: &str, known: &[(&str, Option<&str>)]) -> Vec<String> {
-    let mut findings = finding::ENTRIES.iter().chain(finding_conn::ENTRIES);
+    let mut findings = finding::ENTRIES
+        .iter()
+        .chain(finding_conn::ENTRIES)
+        .chain(finding_unknown::ENTRIES);
     let found = findings.find(|entry| entry.name == id);
     let lines = found.map_or(&[][..], |entry| entry.remedy);
     lines

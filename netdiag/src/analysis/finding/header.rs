@@ -67,5 +67,10 @@ fn faulty(event: &Event<'_>, kinds: &[MalformedKind]) -> Option<f32> {
         return None;
     }
     let first = event.packet.faults().next()?;
-    kinds.contains(&first.kind).then_some(first.confidence)
+    // Bytes that are something else are no surer to be a wrong header than to be that, and that says more.
+    let disguise = event.packet.disguise.as_ref();
+    let most = disguise.map_or(1.0, |disguise| disguise.confidence);
+    kinds
+        .contains(&first.kind)
+        .then_some(first.confidence.min(most))
 }

@@ -6,7 +6,7 @@ use super::{
 };
 use crate::analysis::{
     event::Event,
-    explain::{Entry, Kind, find},
+    explain::{Entry, Kind, find, remedy},
 };
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -130,10 +130,7 @@ fn describe(reason: &str, place: &str, sum: &Sum) -> Finding {
         count: sum.count,
         title: format!("{title}: netdiag does not know why"),
         evidence,
-        remedy: entry
-            .map(|entry| format!("netdiag explain {}", entry.name))
-            .into_iter()
-            .collect(),
+        remedy: remedy(UNEXPLAINED, &[("NAME", entry.map(|entry| entry.name))]),
         interfaces: sum.interfaces.iter().cloned().collect(),
         ..blank()
     }

@@ -114,7 +114,7 @@ fn queue((kind, payload): &Message, wanted: u32) -> Option<Queue> {
         .get(8..)
         .and_then(u32_of)
         .filter(|_| kind == "netem")
-        .map(|share| millionths(share));
+        .map(millionths);
     Some(Queue {
         kind,
         handle,

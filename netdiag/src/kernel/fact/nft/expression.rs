@@ -36,6 +36,10 @@ const NFTA_MATCH_NAME: u16 = 1;
 const IPV4: u8 = 2;
 const IPV6: u8 = 10;
 
+// NFT_RANGE_EQ and NFT_RANGE_NEQ are the operators of range, which stand at KEY.
+const NFTA_RANGE_FROM: u16 = 3;
+const NFTA_RANGE_TO: u16 = 4;
+
 /// A rule that drops.
 pub(super) struct Spoken {
     pub(super) text: String,
@@ -53,6 +57,7 @@ enum Form {
     Ethertype,
     Version,
     State,
+    Link,
 }
 
 /// What is in a register.
@@ -106,11 +111,18 @@ impl Speaker {
             "payload" | "meta" | "ct" => self.load(name, data),
             "bitwise" => self.mask(data),
             "cmp" => self.compare(data),
+            "range" => self.range(data),
             "lookup" => {
                 let set = attribute(data, NFTA_LOOKUP_SET).map(text_of)?;
                 let register = attribute(data, NFTA_LOOKUP_SREG).and_then(be32)?;
-                let name = &self.registers.get(&register)?.name;
-                self.words.push(format!("{name} @{set}"));
+                let name = self.registers.get(&register)?.name.clone();
+                // One that nft made for a rule has a name that nobody knows.
+                let set = if set.starts_with("__set") {
+                    "{...}".to_owned()
+                } else {
+                    format!("@{set}")
+                };
+                self.say(&name, &set);
                 Some(())
             }
             "counter" => {
@@ -185,6 +197,7 @@ impl Speaker {
         };
         let ports = matches!(self.protocol, Some(6 | 17) | None);
         let known = match (base, self.version, offset, length) {
+            (0, _, 12, 2) => Some(("ether type".to_owned(), Form::Ethertype)),
             (1, Some(IPV4), 12, 1..=4) => Some(("ip saddr".to_owned(), Form::Address)),
             (1, Some(IPV4), 16, 1..=4) => Some(("ip daddr".to_owned(), Form::Address)),
             (1, Some(IPV4), 9, 1) => Some(("ip protocol".to_owned(), Form::Protocol)),
@@ -260,17 +273,39 @@ impl Speaker {
             _ => return None,
         };
         // nft leaves out what the next word says anyway.
-        if operator.is_empty() && matches!(loaded.form, Form::Version | Form::Ethertype) {
+        if operator.is_empty()
+            && matches!(loaded.form, Form::Version | Form::Ethertype | Form::Link)
+        {
             return Some(());
         }
-        let Loaded { name, form, mask } = loaded;
-        // "meta l4proto tcp" before "tcp dport 22"
+        let value = written(loaded.form, value, loaded.mask.as_deref());
+        self.say(&loaded.name, &format!("{operator}{value}"));
+        Some(())
+    }
+
+    fn range(&mut self, data: &[u8]) -> Option<()> {
+        let register = attribute(data, REGISTER).and_then(be32)?;
+        let end = |kind| attribute(data, kind).and_then(|data| attribute(data, NFTA_DATA_VALUE));
+        let (from, to) = (end(NFTA_RANGE_FROM)?, end(NFTA_RANGE_TO)?);
+        let loaded = self.registers.get(&register)?.clone();
+        let not = match attribute(data, KEY).and_then(be32)? {
+            0 => "",
+            _ => "!= ",
+        };
+        let written = |value| written(loaded.form, value, None);
+        self.say(
+            &loaded.name,
+            &format!("{not}{}-{}", written(from), written(to)),
+        );
+        Some(())
+    }
+
+    fn say(&mut self, name: &str, value: &str) {
+        // "tcp dport 22" needs no "meta l4proto tcp" before it.
         let protocol = name.split(' ').next().unwrap_or_default();
         let said = format!("meta l4proto {protocol}");
         self.words.pop_if(|last| *last == said);
-        let value = written(form, value, mask.as_deref());
-        self.words.push(format!("{name} {operator}{value}"));
-        Some(())
+        self.words.push(format!("{name} {value}"));
     }
 }
 
@@ -283,6 +318,7 @@ fn meta(key: u32) -> Option<(String, Form)> {
         5 => ("oif", Form::Host),
         6 => ("iifname", Form::Text),
         7 => ("oifname", Form::Text),
+        8 => ("meta iiftype", Form::Link),
         10 => ("meta skuid", Form::Host),
         11 => ("meta skgid", Form::Host),
         15 => ("meta nfproto", Form::Version),
@@ -317,9 +353,11 @@ fn written(form: Form, value: &[u8], mask: Option<&[u8]>) -> String {
         Form::Address => return address(value, mask),
         Form::State => states(value),
         // What the kernel itself counts is in its own order, what is in packets in the network's.
-        Form::Host if cfg!(target_endian = "little") => number(&mut value.iter().rev()).to_string(),
+        Form::Host | Form::Link if cfg!(target_endian = "little") => {
+            number(&mut value.iter().rev()).to_string()
+        }
         Form::Ethertype => format!("0x{:04x}", number(&mut value.iter())),
-        Form::Host | Form::Number => number(&mut value.iter()).to_string(),
+        Form::Host | Form::Link | Form::Number => number(&mut value.iter()).to_string(),
     };
     if let Some(mask) = mask {
         text += " mask 0x";

@@ -91,6 +91,29 @@ fn simple_rules_are_told_as_nft_does() {
         text(1, &[expression("numgen", &[]), verdict(0)]).as_deref(),
         Some("[numgen] drop")
     );
+    let ends = [4000u16, 5000].map(|port| nested(&[(1, &port.to_be_bytes())]));
+    let range = expression(
+        "range",
+        &[
+            (1, &number(1)),
+            (2, &number(1)),
+            (3, &ends[0]),
+            (4, &ends[1]),
+        ],
+    );
+    let ports = [meta(16), cmp(0, &[17]), payload(2, 2, 2), range, verdict(0)];
+    assert_eq!(
+        text(1, &ports).as_deref(),
+        Some("udp dport != 4000-5000 drop")
+    );
+    let ether = [
+        payload(0, 12, 2),
+        cmp(0, &[8, 0]),
+        payload(1, 16, 4),
+        cmp(0, &[10, 0, 0, 1]),
+        verdict(0),
+    ];
+    assert_eq!(text(5, &ether).as_deref(), Some("ip daddr 10.0.0.1 drop"));
     assert_eq!(text(1, &[verdict(1)]), None);
 }
 
