@@ -64,8 +64,9 @@ impl Findings {
             if tally.is_none() && counted.is_none() {
                 continue;
             }
-            let nothing = Tally::default();
-            let verdict = (rule.verdict)(tally.unwrap_or(&nothing), facts);
+            // Of what only counters show, nothing is known but where.
+            let where_counted = counted.as_ref().map(located).unwrap_or_default();
+            let verdict = (rule.verdict)(tally.unwrap_or(&where_counted), facts);
             if verdict.contradicted {
                 if let Some(tally) = tally {
                     unexplained.add(&tally.sums);
@@ -118,15 +119,24 @@ fn asked_by(rule: &Rule, tally: Option<&Tally>, counters: &[Correlated]) -> BTre
     match tally {
         Some(tally) => questions(rule.needs, &tally.places),
         None => {
-            // What the counters show is known without facts, and only where.
             let counted = (rule.counted)(counters, &Facts::default());
-            let namespaces = counted.iter().flat_map(|counted| &counted.namespaces);
-            let places = namespaces.take(FEW).map(|&netns| Place {
-                netns,
-                ..Place::default()
-            });
-            questions(rule.needs, &places.collect::<Vec<_>>())
+            let places = counted.as_ref().map(located).unwrap_or_default().places;
+            questions(rule.needs, &places)
         }
+    }
+}
+
+/// What is known of what has no event.
+fn located(counted: &Counted) -> Tally {
+    let places = counted.namespaces.iter().take(FEW).map(|&netns| Place {
+        netns,
+        ..Place::default()
+    });
+    Tally {
+        namespaces: counted.namespaces.clone(),
+        interfaces: counted.interfaces.clone(),
+        places: places.collect(),
+        ..Tally::default()
     }
 }
 

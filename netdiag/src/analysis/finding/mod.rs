@@ -82,7 +82,12 @@ impl Finding {
 }
 
 /// All of them; where two are equally sure of a drop, the first has it.
-const RULES: &[&[Rule]] = &[misdelivered::RULES, header::RULES];
+const RULES: &[&[Rule]] = &[
+    misdelivered::RULES,
+    header::RULES,
+    #[cfg(test)]
+    tests::RULES,
+];
 
 fn rules() -> impl Iterator<Item = &'static Rule> {
     RULES.iter().copied().flatten()

@@ -27,7 +27,7 @@ pub(super) struct Rule {
     pub(super) needs: &'static [Need],
     /// How the finding could be wrong; empty where it cannot.
     pub(super) caveat: &'static str,
-    /// What the facts say to it.
+    /// What the facts say to it. Where counters alone show it, the tally has places and no packets.
     pub(super) verdict: fn(&Tally, &Facts) -> Verdict,
     /// Whether the counters alone show it, where no drop has an event.
     pub(super) counted: fn(&[Correlated], &Facts) -> Option<Counted>,
