@@ -6,7 +6,7 @@
 use netdiag::{
     analysis::{
         conn,
-        counter::RULES,
+        counter::rules,
         explain::{Entry, Kind, entries, find, kernels::TESTED, nearest},
         finding, retrans,
     },
@@ -80,7 +80,7 @@ fn every_reason_is_named_by_some_kernel() {
 
 #[test]
 fn every_counter_is_explained() {
-    let rules = RULES.iter().map(|rule| rule.counter);
+    let rules = rules().map(|rule| rule.counter);
     let expected: BTreeSet<_> = rules.chain(retrans::counter_names()).collect();
     assert_eq!(names(Kind::Counter), expected);
 }

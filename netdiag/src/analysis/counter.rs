@@ -8,6 +8,7 @@
 //! for it. Where even that leaves a choice (on 5.10 `ip_error` raises InAddrErrors, InNoRoutes or nothing), one event
 //! explains at most one of the counters it may have raised.
 
+mod gap;
 pub mod rule;
 #[cfg(test)]
 mod tests;
@@ -16,7 +17,8 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use netdiag_common::NetnsId;
 
-pub use rule::{CounterRule, Family, Match, RULES, Reason};
+pub use gap::{Circumstances, Gap, judge};
+pub use rule::{CounterRule, Family, Match, Reason, rules};
 
 /// Which counter: of a namespace, of a device in it, or of the whole host.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -97,7 +99,7 @@ fn devices_of(snapshot: &Snapshot) -> BTreeSet<(&str, Option<NetnsId>)> {
 /// The rule for a counter, if it speaks of drops.
 #[must_use]
 pub fn rule(name: &str) -> Option<&'static CounterRule> {
-    RULES.iter().find(|rule| rule.counter == name)
+    rules().find(|rule| rule.counter == name)
 }
 
 /// Whether a counter speaks of dropped packets.
@@ -144,9 +146,7 @@ pub struct DropFacts<'a> {
 fn fitting<'a>(
     facts: &'a DropFacts<'_>,
 ) -> impl Iterator<Item = (&'static CounterRule, &'static Match)> + 'a {
-    RULES
-        .iter()
-        .filter_map(|rule| Some((rule, rule.explains.iter().find(|entry| entry.fits(facts))?)))
+    rules().filter_map(|rule| Some((rule, rule.explains.iter().find(|entry| entry.fits(facts))?)))
 }
 
 /// The counters that one dropped packet raises, or may have raised where the facts leave a choice.
@@ -163,6 +163,8 @@ pub struct Correlated {
     pub delta: u64,
     /// How much of it has a matching event: never more than `delta`. `None` where no event raises it alone.
     pub explained: Option<u64>,
+    /// Why events do not explain the rest, as far as that can be told.
+    pub gap: Option<Gap>,
 }
 
 /// Where an event counts: namespace and device, as far as the counter has them.
@@ -237,6 +239,7 @@ impl Correlator {
                 key: key.clone(),
                 delta: *delta,
                 explained: Some(explained),
+                gap: None,
             });
         }
         correlated

@@ -29,8 +29,6 @@ pub struct Group {
     pub count: u64,
     /// The first one, in words.
     pub example: String,
-    /// The finding about the first one.
-    pub finding: Option<&'static str>,
 }
 
 /// All groups of a run.
@@ -44,7 +42,7 @@ pub struct Groups {
 
 impl Groups {
     /// Counts an event.
-    pub fn observe(&mut self, event: &Event<'_>, finding: Option<&'static str>) {
+    pub fn observe(&mut self, event: &Event<'_>) {
         if let Some(key) = &self.last
             && is(key, event)
             && let Some(group) = self.groups.get_mut(key)
@@ -66,7 +64,6 @@ impl Groups {
             key: key.clone(),
             count: 0,
             example: event.packet.to_string(),
-            finding,
         };
         self.groups.entry(key.clone()).or_insert_with(fresh).count += 1;
         self.last = Some(key);

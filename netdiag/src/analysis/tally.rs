@@ -50,7 +50,7 @@ impl Tally {
         let finding = self.findings.observe(event);
         if event.is_drop() {
             self.echoes.observe(event.packet);
-            self.groups.observe(event, finding);
+            self.groups.observe(event);
         } else {
             self.census.observe(event);
         }

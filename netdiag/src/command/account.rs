@@ -10,6 +10,7 @@ use crate::{
     },
     render::{Report, Subject},
 };
+use netdiag_common::NetnsId;
 use std::time::Duration;
 
 /// What was counted while reading.
@@ -19,6 +20,8 @@ pub(super) struct Books {
     pub(super) missing: u64,
     pub(super) span: Option<(i128, i128)>,
     pub(super) interrupted: bool,
+    /// The namespace that was asked for.
+    pub(super) netns: Option<NetnsId>,
     /// What the view was told to expect.
     pub(super) about: Option<Subject>,
 }
@@ -54,8 +57,18 @@ pub(super) fn settle(
         Some((first, last)) if ended.runs == 0 => u64::try_from(last - first).unwrap_or(0),
         _ => ended.duration_ns,
     };
-    let spoken = if compared { counters.as_slice() } else { &[] };
-    let mut findings = tally.findings.finish(spoken);
+    // Of other namespaces than the one that was asked for, nothing is concluded.
+    let mut spoken = if compared {
+        counters.clone()
+    } else {
+        Vec::new()
+    };
+    spoken.retain(|counter| {
+        let of_it = |netns| counter.key.netns.is_none_or(|other| other == netns);
+        books.netns.is_none_or(of_it)
+    });
+    let spoken = spoken.as_slice();
+    let mut findings = tally.findings.finish(spoken, &ended.facts);
     if again {
         findings.extend(retrans::findings(&retransmissions.flows, spoken, compared));
         findings.sort_by_key(Finding::rank);
@@ -63,6 +76,7 @@ pub(super) fn settle(
     let echoes = ended.echoes(tally.echoes.dropped());
     let interrupted = ended.interrupted;
     let (remark, evidence_lost) = (ended.remark.clone(), ended.evidence_lost);
+    let facts = ended.facts.clone();
     let (checks_missed, check_ns) = (ended.checks_missed, ended.check_ns);
     let (header_checks, namespaces) = ended.into_parts();
     Report {
@@ -87,6 +101,7 @@ pub(super) fn settle(
         counters,
         header_checks,
         namespaces,
+        facts,
         flows: retransmissions.flows,
         remark,
         evidence_lost,

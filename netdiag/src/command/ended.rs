@@ -2,7 +2,8 @@
 
 use crate::{
     analysis::{
-        counter::{Correlated, CounterKey},
+        counter::{Correlated, CounterKey, Gap},
+        fact::Facts,
         icmp::{Arrival, Echoes},
     },
     capture::note::EndNote,
@@ -25,8 +26,8 @@ pub(super) struct Ended {
     pub(super) ledger: [u64; 5],
     /// Whether one of them could not compare its counters.
     uncompared: bool,
-    /// Delta and explained.
-    counters: BTreeMap<CounterKey, (u64, Option<u64>)>,
+    /// Delta, explained, and why not all of it is.
+    counters: BTreeMap<CounterKey, (u64, Option<u64>, Option<Gap>)>,
     received: [u64; 2],
     replied: [u64; 2],
     /// Whether arrivals were taken from a counter somewhere.
@@ -35,6 +36,7 @@ pub(super) struct Ended {
     pub(super) checks_missed: u64,
     pub(super) check_ns: Option<u64>,
     namespaces: BTreeMap<NetnsId, String>,
+    pub(super) facts: Facts,
     /// What the last of them had to say about its counters.
     pub(super) remark: Option<String>,
     pub(super) evidence_lost: u64,
@@ -60,11 +62,12 @@ impl Ended {
                 name: counter.name,
             };
             if self.counters.len() < MOST || self.counters.contains_key(&key) {
-                let (delta, explained) = self.counters.entry(key).or_default();
+                let (delta, explained, gap) = self.counters.entry(key).or_default();
                 add(delta, counter.delta);
                 if let Some(more) = counter.explained {
                     add(explained.get_or_insert(0), more.min(counter.delta));
                 }
+                *gap = counter.because.as_deref().and_then(Gap::named).or(*gap);
             } else {
                 self.left_out += 1;
             }
@@ -104,6 +107,9 @@ impl Ended {
                 self.left_out += 1;
             }
         }
+        for line in &end.facts {
+            self.left_out += u64::from(!self.facts.learn_line(line));
+        }
         add(&mut self.evidence_lost, end.evidence_lost);
         self.remark = end.remark.or(self.remark.take());
         add(&mut self.checks_missed, end.checks_missed);
@@ -125,10 +131,11 @@ impl Ended {
     pub(super) fn counters(&self) -> Vec<Correlated> {
         self.counters
             .iter()
-            .map(|(key, &(delta, explained))| Correlated {
+            .map(|(key, &(delta, explained, gap))| Correlated {
                 key: key.clone(),
                 delta,
                 explained,
+                gap,
             })
             .collect()
     }

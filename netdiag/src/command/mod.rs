@@ -8,6 +8,7 @@ mod drops;
 mod dump;
 mod ended;
 mod explain;
+mod fact;
 mod lab;
 mod observe;
 mod read;

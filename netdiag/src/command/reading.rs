@@ -329,6 +329,7 @@ impl<'a> Reading<'a> {
                 missing: self.missing,
                 span: self.span,
                 interrupted,
+                netns: self.wanted.netns,
                 about: self.started,
             },
             self.ended,

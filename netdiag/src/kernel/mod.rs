@@ -6,6 +6,7 @@ pub mod clock;
 pub mod count;
 pub mod device;
 pub mod errno;
+pub mod fact;
 pub mod hook;
 mod load;
 pub mod netns;

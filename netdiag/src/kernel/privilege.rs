@@ -17,11 +17,13 @@ use thiserror::Error;
 pub struct Capabilities(CapabilitySet);
 
 impl Capabilities {
-    /// What a run still needs once everything is attached: `CAP_SYS_ADMIN` to enter namespaces, `CAP_SYS_PTRACE` for
-    /// `/proc/PID/ns` and `/proc/PID/fd` of other users, `CAP_SYSLOG` for kernel addresses, and
-    /// `CAP_DAC_READ_SEARCH` to walk directories of others.
+    /// What a run still needs once everything is attached: `CAP_SYS_ADMIN` to enter namespaces and to read the names of
+    /// BPF programs, `CAP_NET_ADMIN` to read the rules of nftables, `CAP_SYS_PTRACE` for `/proc/PID/ns` and
+    /// `/proc/PID/fd` of other users, `CAP_SYSLOG` for kernel addresses, and `CAP_DAC_READ_SEARCH` to walk directories
+    /// of others.
     pub const AFTER_ATTACH: Self = Self(
         CapabilitySet::SYS_ADMIN
+            .union(CapabilitySet::NET_ADMIN)
             .union(CapabilitySet::SYS_PTRACE)
             .union(CapabilitySet::SYSLOG)
             .union(CapabilitySet::DAC_READ_SEARCH),

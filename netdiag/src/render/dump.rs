@@ -351,6 +351,7 @@ fn end_note(report: &Report) -> EndNote {
                 ifname: counter.key.ifname.clone(),
                 delta: counter.delta,
                 explained: counter.explained,
+                because: counter.gap.map(|gap| gap.name().to_owned()),
             })
             .collect(),
         compared: report.compared,
@@ -372,5 +373,6 @@ fn end_note(report: &Report) -> EndNote {
         namespaces: report.namespaces.clone(),
         remark: report.remark.clone(),
         evidence_lost: report.evidence_lost,
+        facts: report.facts.lines(),
     }
 }

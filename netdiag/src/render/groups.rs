@@ -4,9 +4,7 @@ use super::{
     Diagnostics, Output, Progress, Report, Start, Subject, View, diagnostic, retrans, summary,
     text::{self, Paint, cell, plain},
 };
-use crate::analysis::{
-    census::Kind, event::Event, explain::find, group::Group, retrans::RetransEvent,
-};
+use crate::analysis::{census::Kind, event::Event, group::Group, retrans::RetransEvent};
 use comfy_table::{CellAlignment, Table};
 use indicatif::ProgressBar;
 use std::io;
@@ -94,23 +92,7 @@ impl GroupsView {
         self.output
             .line(&text::lines(&table(&self.output, report, &groups)))?;
         self.examples(groups.iter().map(|group| group.example.as_str()))?;
-        self.overflow(report.groups.overflow())?;
-        self.hint(&groups)
-    }
-
-    /// Where to read about the most frequent drops that no finding speaks of.
-    fn hint(&self, groups: &[&Group]) -> io::Result<()> {
-        let silent = groups.iter().filter(|group| group.finding.is_none());
-        let known = silent
-            .map(|group| name(group))
-            .find(|name| !find(name).is_empty());
-        let Some(name) = known else {
-            return Ok(());
-        };
-        self.output.line("")?;
-        self.output.line(&self.paint.dim(&format!(
-            "netdiag explain {name} says what that means, and what to do."
-        )))
+        self.overflow(report.groups.overflow())
     }
 
     fn packets(&self, report: &Report) -> io::Result<()> {
@@ -162,19 +144,6 @@ impl GroupsView {
         }
         let text = format!("{overflow} more packets of still other kinds");
         self.output.line(&plain(&text))
-    }
-}
-
-/// What `netdiag explain` may know of a group: the reason, or where the kernel gave none the function.
-fn name(group: &Group) -> &str {
-    match group.key.reason.as_str() {
-        "" => group
-            .key
-            .location
-            .split(['+', ' '])
-            .next()
-            .unwrap_or_default(),
-        reason => reason,
     }
 }
 

@@ -9,6 +9,7 @@ use super::{
 use crate::{
     analysis::{
         census::Kind,
+        counter::Gap,
         event::Event,
         finding::Finding,
         icmp::{Arrival, Echoes},
@@ -134,6 +135,7 @@ impl View for JsonView {
             self.output.json(&FindingLine {
                 kind: "finding",
                 finding,
+                lost: Some(report.ledger.lost).filter(|&lost| lost > 0),
             })?;
         }
         let counters = report.counters.iter();
@@ -149,6 +151,7 @@ impl View for JsonView {
                     netns: counter.key.netns.map(|netns| netns.0),
                     delta: counter.delta,
                     explained: counter.explained.filter(|_| report.compared),
+                    unexplained_because: counter.gap.map(Gap::words),
                 })
                 .collect(),
             icmp: EchoLine::new(&report.echoes[0]),
@@ -322,6 +325,9 @@ struct FindingLine<'a> {
     kind: &'static str,
     #[serde(flatten)]
     finding: &'a Finding,
+    /// Events that the run lost: the count may be too low.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    lost: Option<u64>,
 }
 
 #[derive(Serialize)]
@@ -381,6 +387,8 @@ struct CounterLine<'a> {
     delta: u64,
     #[serde(skip_serializing_if = "Option::is_none")]
     explained: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    unexplained_because: Option<&'static str>,
 }
 
 #[derive(Serialize)]

@@ -27,6 +27,7 @@ use crate::analysis::{
     census::Census,
     counter::Correlated,
     event::Event,
+    fact::Facts,
     finding::Finding,
     group::Groups,
     icmp::Echoes,
@@ -186,6 +187,8 @@ pub struct Report {
     pub conns: Option<[u64; 6]>,
     /// Drops that might have said something of a connection, and were lost.
     pub evidence_lost: u64,
+    /// What was asked about the host.
+    pub facts: Facts,
     /// Names of the namespaces that occur.
     pub namespaces: Vec<(NetnsId, String)>,
     /// Echo requests of IPv4 and IPv6.

@@ -5,7 +5,7 @@ use super::{
     text::{self, Paint, cell},
 };
 use crate::analysis::{
-    finding::{Finding, Severity},
+    finding::{Finding, Severity, UNEXPLAINED},
     icmp::{Arrival, Echoes},
 };
 use comfy_table::CellAlignment;
@@ -88,10 +88,15 @@ pub(super) fn conclusions(output: &Output, paint: Paint, report: &Report) -> io:
             ),
         })?;
     }
-    for finding in &report.findings {
+    let (unknown, known): (Vec<_>, Vec<_>) = report
+        .findings
+        .iter()
+        .partition(|finding| finding.id == UNEXPLAINED);
+    for finding in known {
         output.line("")?;
         self::finding(output, paint, report, finding)?;
     }
+    unexplained(output, paint, report, &unknown)?;
     echoes(output, paint, report)?;
     counters(output, paint, report)?;
     header_checks(output, paint, report)?;
@@ -110,7 +115,11 @@ pub(super) fn finding(
         Severity::Info => paint.bold(finding.severity.name()),
     };
     let sure = format!("{:.0} % sure", finding.confidence * 100.0);
-    output.line(&format!("{severity} {} ({sure})", paint.bold(finding.id)))?;
+    output.line(&format!(
+        "{severity} {} ({sure}{})",
+        paint.bold(finding.id),
+        incomplete(report)
+    ))?;
     // Conclusions know namespaces by number; people by name.
     let named = |text: &String| {
         let names = report.namespaces.iter();
@@ -123,14 +132,53 @@ pub(super) fn finding(
         .iter()
         .map(|text| ("evidence", named(text)));
     let remedy = finding.remedy.iter().map(|text| ("remedy", named(text)));
+    let caveat = finding
+        .caveat
+        .map(|text| ("but", format!("it could be wrong: {text}")));
     let found = [("found", format!("{}.", finding.title))];
     output.line(&text::paragraphs(
         output,
         found
             .into_iter()
             .chain(once_labelled(evidence))
+            .chain(caveat)
             .chain(once_labelled(remedy)),
     ))
+}
+
+/// Said beside the count of a finding where events were lost.
+fn incomplete(report: &Report) -> String {
+    match report.ledger.lost {
+        0 => String::new(),
+        lost => format!("; the count may be too low: {lost} events were lost"),
+    }
+}
+
+/// What nobody knows the cause of, and where to read about it.
+fn unexplained(
+    output: &Output,
+    paint: Paint,
+    report: &Report,
+    findings: &[&Finding],
+) -> io::Result<()> {
+    if findings.is_empty() {
+        return Ok(());
+    }
+    output.line("")?;
+    output.line(&format!(
+        "{}{}",
+        paint.bold("Unexplained drops"),
+        incomplete(report)
+    ))?;
+    for finding in findings {
+        let known = finding.evidence.iter().map(|text| ("", text.clone()));
+        let title = [("-", format!("{}.", finding.title))];
+        output.line(&text::paragraphs(output, title.into_iter().chain(known)))?;
+        for command in &finding.remedy {
+            output.line(&paint.dim(&format!("  {command} says what to do.")))?;
+        }
+    }
+    Ok(())
 }
 
 /// The label of the first row only.
@@ -186,15 +234,19 @@ fn counters(output: &Output, paint: Paint, report: &Report) -> io::Result<()> {
             Some(ifname) => format!("{ifname} {}", counter.key.name),
             None => counter.key.name.clone(),
         };
+        let because = match counter.gap {
+            Some(gap) if report.compared => format!(": {}", gap.words()),
+            _ => String::new(),
+        };
         let verdict = match counter.explained {
             _ if !report.compared => format!(
                 "not compared: not all {} were seen whole",
                 report.subject.plural()
             ),
             None => String::new(),
-            Some(0) => report.subject.unexplained().to_owned(),
+            Some(0) => format!("{}{because}", report.subject.unexplained()),
             Some(explained) if explained == counter.delta => "all explained".to_owned(),
-            Some(explained) => format!("{explained} of {} explained", counter.delta),
+            Some(explained) => format!("{explained} of {} explained{because}", counter.delta),
         };
         let namespace = counter
             .key

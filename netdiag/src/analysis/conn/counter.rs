@@ -78,6 +78,7 @@ impl Explained {
                 key: delta.key.clone(),
                 delta: delta.delta,
                 explained: Some(explained(delta)),
+                gap: None,
             })
             .collect()
     }

@@ -210,6 +210,7 @@ fn describe(
         ),
         evidence,
         remedy: rule.remedy.iter().map(|&text| text.to_owned()).collect(),
+        caveat: None,
         interfaces: tally.interfaces.iter().cloned().collect(),
     })
 }

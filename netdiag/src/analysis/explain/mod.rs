@@ -13,6 +13,7 @@ mod finding_ip;
 mod finding_route;
 mod finding_tcp;
 mod finding_udp;
+mod finding_unknown;
 pub mod kernels;
 mod place;
 mod reason;
@@ -155,7 +156,7 @@ const fn reason(
     entry
 }
 
-/// A counter that [`RULES`](super::counter::RULES) have a line for.
+/// A counter that [`rules`](super::counter::rules) has a line for.
 const fn counter(name: &'static str, meaning: &'static str) -> Entry {
     Entry::new(Kind::Counter, name, "").meaning(meaning)
 }
@@ -182,6 +183,12 @@ pub fn entries() -> impl Iterator<Item = &'static Entry> {
         .chain(place::ENTRIES)
 }
 
+/// How the finding of this name could be wrong.
+#[must_use]
+pub fn doubt(id: &str) -> Option<&'static str> {
+    findings().find(|entry| entry.name == id)?.doubt
+}
+
 /// The findings, by topic.
 fn findings() -> impl Iterator<Item = &'static Entry> {
     [
@@ -193,6 +200,7 @@ fn findings() -> impl Iterator<Item = &'static Entry> {
         finding_filter::ENTRIES,
         finding_udp::ENTRIES,
         finding_tcp::ENTRIES,
+        finding_unknown::ENTRIES,
     ]
     .into_iter()
     .flatten()

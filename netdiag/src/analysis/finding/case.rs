@@ -9,6 +9,7 @@ mod tcp;
 mod udp;
 
 use super::{Findings, RULES, ids, rules};
+use crate::analysis::fact::Facts;
 use crate::{
     analysis::{counter::rule, event::Event, explain},
     decode::{Frame, HeaderCheck, Link, packet},
@@ -258,7 +259,7 @@ fn ids_are_unique_and_explained() {
 fn counters_exist_and_confidence_is_a_ratio() {
     for rule in RULES.iter().copied().flatten() {
         for counter in rule.counters {
-            let known = rule::RULES.iter().any(|known| known.counter == *counter)
+            let known = rule::rules().any(|known| known.counter == *counter)
                 || crate::analysis::retrans::counter_names().any(|name| name == *counter);
             assert!(known, "{}: {counter}", rule.id);
         }
@@ -304,7 +305,7 @@ fn a_finding_names_ends_owner_and_commands() {
         let full = drop(udp4(), "SOCKET_RCVBUFF", "udp_queue_rcv_one_skb").of(42, "slow");
         full.with(|event| findings.observe(event));
     }
-    let found = findings.finish(&[]);
+    let found = findings.finish(&[], &Facts::default());
     let finding = found.first().unwrap();
     assert_eq!(finding.id, "udp-receive-buffer-full");
     assert!(
@@ -339,7 +340,11 @@ fn a_remedy_is_about_the_version_that_was_seen() {
     let of = |bytes| {
         let mut findings = Findings::default();
         drop(bytes, "IP_INADDRERRORS", "ip_error").with(|event| findings.observe(event));
-        findings.finish(&[]).remove(0).remedy.join("\n")
+        findings
+            .finish(&[], &Facts::default())
+            .remove(0)
+            .remedy
+            .join("\n")
     };
     let (v4, v6) = (of(udp4()), of(udp6()));
     assert!(

@@ -12,6 +12,7 @@ pub(super) const RULES: &[Rule] = &[
         fault: |_| "the packet ends before its IP header does".to_owned(),
         evidence: |tally| tally.faults.clone(),
         remedy: |_| remedy("ip-header-truncated", &[]),
+        ..Rule::DEFAULT
     },
     Rule {
         id: "ip-length-beyond-packet",
@@ -21,6 +22,7 @@ pub(super) const RULES: &[Rule] = &[
         fault: |_| "the IP header claims more bytes than the packet has".to_owned(),
         evidence: |tally| tally.faults.clone(),
         remedy: |_| remedy("ip-length-beyond-packet", &[]),
+        ..Rule::DEFAULT
     },
     Rule {
         id: "ip-header-checksum",
@@ -33,6 +35,7 @@ pub(super) const RULES: &[Rule] = &[
         },
         evidence: |tally| tally.faults.clone(),
         remedy: |_| remedy("ip-header-checksum", &[]),
+        ..Rule::DEFAULT
     },
     Rule {
         id: "ip-header-version",
@@ -44,6 +47,7 @@ pub(super) const RULES: &[Rule] = &[
         },
         evidence: |tally| tally.faults.clone(),
         remedy: |_| remedy("ip-header-version", &[]),
+        ..Rule::DEFAULT
     },
     Rule {
         id: "ip-header-length",
@@ -53,6 +57,7 @@ pub(super) const RULES: &[Rule] = &[
         fault: |_| "a length in the IP header is impossible".to_owned(),
         evidence: |tally| tally.faults.clone(),
         remedy: |_| remedy("ip-header-length", &[]),
+        ..Rule::DEFAULT
     },
 ];
 
@@ -62,5 +67,10 @@ fn faulty(event: &Event<'_>, kinds: &[MalformedKind]) -> Option<f32> {
         return None;
     }
     let first = event.packet.faults().next()?;
-    kinds.contains(&first.kind).then_some(first.confidence)
+    // Bytes that are something else are no surer to be a wrong header than to be that, and that says more.
+    let disguise = event.packet.disguise.as_ref();
+    let most = disguise.map_or(1.0, |disguise| disguise.confidence);
+    kinds
+        .contains(&first.kind)
+        .then_some(first.confidence.min(most))
 }

@@ -29,6 +29,7 @@ pub(super) const RULES: &[Rule] = &[
             }
             remedy
         },
+        ..Rule::DEFAULT
     },
     Rule {
         id: "packet-info-left-on",
@@ -43,6 +44,7 @@ pub(super) const RULES: &[Rule] = &[
             let device = device(tally, "the tun device");
             remedy("packet-info-left-on", &[("DEVICE", Some(device))])
         },
+        ..Rule::DEFAULT
     },
     Rule {
         id: "ip-on-ethernet-device",
@@ -57,6 +59,7 @@ pub(super) const RULES: &[Rule] = &[
             let device = device(tally, "the device");
             remedy("ip-on-ethernet-device", &[("DEVICE", Some(device))])
         },
+        ..Rule::DEFAULT
     },
 ];
 

@@ -103,6 +103,7 @@ impl Reconciled {
                     key: delta.key.clone(),
                     delta: delta.delta,
                     explained: events.map(|events| events.min(delta.delta)),
+                    gap: None,
                 })
             })
             .collect()

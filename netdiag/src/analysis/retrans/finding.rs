@@ -106,11 +106,9 @@ fn stall_without_retransmission(findings: &[Finding], counters: &Counters<'_>) -
             "{probes} probes of closed windows: {}",
             rule.fault.replace("the peer has", "a peer has")
         ),
-        evidence: vec![
-            format!("TcpExtTCPWinProbe +{probes}"),
-            format!("how it could be wrong: {}", rule.doubt),
-        ],
+        evidence: vec![format!("TcpExtTCPWinProbe +{probes}")],
         remedy: (rule.remedy)(&[]),
+        caveat: Some(rule.doubt),
         interfaces: Vec::new(),
     })
 }
@@ -136,9 +134,6 @@ fn describe(rule: &Rule, claims: &[(&Flow, f64)], counters: &Counters<'_>) -> Fi
             && namespaces.contains(&counter.key.netns)
     });
     evidence.extend(spoken.map(|counter| format!("{} +{}", counter.key.name, counter.delta)));
-    if !rule.doubt.is_empty() {
-        evidence.push(format!("how it could be wrong: {}", rule.doubt));
-    }
     #[expect(
         clippy::cast_precision_loss,
         reason = "a count of connections far below 2^52"
@@ -157,6 +152,7 @@ fn describe(rule: &Rule, claims: &[(&Flow, f64)], counters: &Counters<'_>) -> Fi
         title: format!("{what} {}: {}", whose(&flows), rule.fault),
         evidence,
         remedy: (rule.remedy)(&flows),
+        caveat: Some(rule.doubt).filter(|doubt| !doubt.is_empty()),
         interfaces: interfaces.into_iter().collect(),
     }
 }

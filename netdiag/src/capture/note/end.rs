@@ -31,6 +31,8 @@ pub struct EndNote {
     pub remark: Option<String>,
     /// Drops that might have said something of a connection, and were lost.
     pub evidence_lost: u64,
+    /// What was asked about the host, a line each.
+    pub facts: Vec<String>,
 }
 
 /// A counter that rose.
@@ -46,6 +48,8 @@ pub struct CounterNote {
     pub delta: u64,
     /// How much of it is explained; `None` where nothing explains it alone.
     pub explained: Option<u64>,
+    /// Why not all of it is, in a word.
+    pub because: Option<String>,
 }
 
 /// Echo requests of one IP version.
@@ -70,6 +74,9 @@ pub struct CheckNote {
 
 /// More of a kind than this one block is not read of: memory stays bounded.
 const MOST: usize = 1 << 14;
+
+/// The same for facts.
+const MOST_FACTS: usize = 1 << 10;
 
 const LEDGER: [&str; 5] = ["seen", "reported", "filtered", "sampled_out", "lost"];
 const CHECK: [&str; 4] = ["calls", "refused", "malformed", "accepted"];
@@ -108,6 +115,8 @@ impl EndNote {
         if self.evidence_lost > 0 {
             comments.push(format!("Evidence-Lost: {}", self.evidence_lost));
         }
+        let facts = self.facts.iter();
+        comments.extend(facts.map(|fact| format!("Fact: {}", escape(fact))));
         // These may be many, and where they are too many for a block, the last ones go.
         for counter in &self.counters {
             let mut text = format!("Counter: {}", escape_word(&counter.name));
@@ -118,6 +127,9 @@ impl EndNote {
             let _ = write!(text, " delta={}", counter.delta);
             if let Some(explained) = counter.explained {
                 let _ = write!(text, " explained={explained}");
+            }
+            if let Some(because) = &counter.because {
+                let _ = write!(text, " because={}", escape_word(because));
             }
             if let Some(ifname) = &counter.ifname {
                 let _ = write!(text, " ifname={}", escape_word(ifname));
@@ -147,7 +159,11 @@ impl EndNote {
                     ifname: word(value, "ifname").map(|name| unescape(name).into_owned()),
                     delta: number(value, "delta")?,
                     explained: number(value, "explained"),
+                    because: word(value, "because").map(|name| unescape(name).into_owned()),
                 }),
+                "Fact" if end.facts.len() < MOST_FACTS => {
+                    end.facts.push(unescape(value).into_owned());
+                }
                 "Header-Check" if end.checks.len() < MOST => end.checks.push(CheckNote {
                     name: unescape(value.split(' ').next()?).into_owned(),
                     counts: numbers(value, &CHECK)?,
@@ -219,6 +235,7 @@ mod tests {
                     ifname: None,
                     delta: 57,
                     explained: Some(56),
+                    because: Some("lost".to_owned()),
                 },
                 CounterNote {
                     name: "rx_dropped".to_owned(),
@@ -226,6 +243,7 @@ mod tests {
                     ifname: Some("we\u{1b}ird".to_owned()),
                     delta: 1,
                     explained: None,
+                    because: None,
                 },
             ],
             compared: true,
@@ -250,6 +268,7 @@ mod tests {
             namespaces: vec![(NetnsId(7), "pid 12 (a b)".to_owned())],
             remark: Some("three of them".to_owned()),
             evidence_lost: 12,
+            facts: vec!["{\"a\\n\":1}".to_owned(), "x".repeat(5000)],
         };
         let comments: Vec<_> = end.comments().into_iter().map(Cow::Owned).collect();
         assert_eq!(EndNote::parse(&comments), Some(end));

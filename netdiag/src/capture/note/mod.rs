@@ -73,7 +73,7 @@ fn unescape(text: &str) -> Cow<'_, str> {
 /// functions, with a module (`KSYM_NAME_LEN` is 512).
 const LONGEST: usize = 1024;
 
-/// The same for what is not kept: paths of cgroups, and the bytes before those of a packet block.
+/// The same for paths of cgroups, the bytes before those of a packet block, and facts, of which there are few.
 const LONGEST_PASSING: usize = 16_384;
 
 /// The lines of some comments, taken apart.
@@ -83,7 +83,7 @@ fn lines<'a>(comments: &'a [Cow<'_, str>]) -> impl Iterator<Item = (&'a str, &'a
         .flat_map(|comment| comment.lines())
         .filter_map(|line| line.split_once(": "))
         .filter(|(key, value)| {
-            let passing = matches!(*key, "Cgroup" | "Netdiag");
+            let passing = matches!(*key, "Cgroup" | "Netdiag" | "Fact");
             value.len() <= if passing { LONGEST_PASSING } else { LONGEST }
         })
 }

@@ -3,12 +3,13 @@
 use super::{Ending, Observer, Request};
 use crate::{
     analysis::{
+        counter::{Circumstances, judge},
         event::Event,
         filter::PacketFilter,
         ledger::Ledger,
         tally::{Outcome, Tally},
     },
-    command::sinks::Sinks,
+    command::{fact, sinks::Sinks},
     decode::{self, DropEvent},
     kernel::{
         clock::WallClock,
@@ -30,6 +31,8 @@ pub(in crate::command) struct Drops<'a> {
     count: Option<u64>,
     /// Whether the kernel side sends every drop: one that it leaves out explains no counter.
     compared: bool,
+    filtered: bool,
+    whole: bool,
     reasons: Reasons,
     probe: &'static str,
     clock: WallClock,
@@ -47,10 +50,13 @@ impl<'a> Drops<'a> {
         session: &mut Session,
         whole: bool,
     ) -> Self {
+        let filtered = request.config.ifname.is_some() || !request.config.reasons.is_empty();
         Self {
             filter: &request.filter,
             count: request.count,
-            compared: request.config.ifname.is_none() && request.config.reasons.is_empty() && whole,
+            compared: whole && !filtered,
+            filtered,
+            whole,
             reasons: session.take_reasons(),
             probe: KFREE_SKB,
             clock: WallClock::now(),
@@ -166,8 +172,19 @@ impl Observer for Drops<'_> {
             })
         };
         let mut names = self.names;
-        let counters = tally.kinds.correlate(deltas);
+        let mut counters = tally.kinds.correlate(deltas);
         let compared = self.compared;
+        judge(
+            &mut counters,
+            &Circumstances {
+                filtered: self.filtered,
+                whole: self.whole,
+                lost: ledger.lost,
+                reasons: self.reasons.known(),
+            },
+        );
+        let spoken = if compared { counters.as_slice() } else { &[] };
+        let facts = fact::fetch(&tally.findings.questions(spoken));
         let namespaces = counters
             .iter()
             .filter_map(|counter| counter.key.netns)
@@ -187,9 +204,8 @@ impl Observer for Drops<'_> {
             live: true,
             checks_missed: session.aside_missed(),
             ledger,
-            findings: tally
-                .findings
-                .finish(if compared { &counters } else { &[] }),
+            findings: tally.findings.finish(spoken, &facts),
+            facts,
             compared,
             groups: tally.groups,
             census: tally.census,

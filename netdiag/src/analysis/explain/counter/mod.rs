@@ -1,4 +1,4 @@
-//! Counters, a file a topic. What [`RULES`](crate::analysis::counter::RULES) say of a counter in a line is not said again.
+//! Counters, a file a topic. What [`rules`](crate::analysis::counter::rules) says of a counter in a line is not said again.
 
 mod device;
 mod ip;

@@ -57,6 +57,7 @@ fn counter(name: &str, netns: u32, delta: u64) -> Correlated {
         },
         delta,
         explained: None,
+        gap: None,
     }
 }
 

@@ -1,0 +1,145 @@
+//! What a rule is.
+
+use super::{Severity, Tally, seen};
+use crate::analysis::{
+    counter::Correlated,
+    event::Event,
+    fact::{Facts, Need},
+};
+use netdiag_common::NetnsId;
+use std::collections::BTreeSet;
+
+/// One way in which things go wrong. What a rule has no use for, it takes from [`DEFAULT`](Self::DEFAULT).
+pub(super) struct Rule {
+    pub(super) id: &'static str,
+    pub(super) severity: Severity,
+    /// How sure the rule is of this drop; `None` when it is none of its business. The surest of all rules has it.
+    pub(super) claims: fn(&Event<'_>) -> Option<f32>,
+    /// Counters that speak for the finding.
+    pub(super) counters: &'static [&'static str],
+    /// What is wrong, after "57 packets dropped in ip_rcv_core ...".
+    pub(super) fault: fn(&Tally) -> String,
+    /// What more there is to say for it.
+    pub(super) evidence: fn(&Tally) -> Vec<String>,
+    /// What to do.
+    pub(super) remedy: fn(&Tally) -> Vec<String>,
+    /// Facts that the verdict rests on.
+    pub(super) needs: &'static [Need],
+    /// What the facts say to it. Where counters alone show it, the tally has places and no packets.
+    pub(super) verdict: fn(&Tally, &Facts) -> Verdict,
+    /// Whether the counters alone show it, where no drop has an event.
+    pub(super) counted: fn(&[Correlated], &Facts) -> Option<Counted>,
+}
+
+impl Rule {
+    /// One that claims nothing.
+    pub(super) const DEFAULT: Self = Self {
+        id: "",
+        severity: Severity::Warning,
+        claims: |_| None,
+        counters: &[],
+        fault: |_| String::new(),
+        evidence: seen::evidence,
+        remedy: |_| Vec::new(),
+        needs: &[],
+        verdict: |_, _| Verdict::stands(),
+        counted: |_, _| None,
+    };
+    /// The same, where something is broken.
+    pub(super) const ERROR: Self = Self {
+        severity: Severity::Error,
+        ..Self::DEFAULT
+    };
+    /// The same, where it is only worth knowing.
+    pub(super) const INFO: Self = Self {
+        severity: Severity::Info,
+        ..Self::DEFAULT
+    };
+}
+
+/// What the facts say to a finding.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(super) struct Verdict {
+    /// It is not so: its drops are unexplained.
+    pub(super) contradicted: bool,
+    /// How sure it is, knowing the facts.
+    pub(super) confidence: Option<f64>,
+    /// What the facts say, with their figures.
+    pub(super) evidence: Vec<String>,
+    /// What to do, knowing the facts; it stands before the rest.
+    pub(super) remedy: Vec<String>,
+}
+
+impl Verdict {
+    /// The facts add nothing.
+    pub(super) const fn stands() -> Self {
+        Self {
+            contradicted: false,
+            confidence: None,
+            evidence: Vec::new(),
+            remedy: Vec::new(),
+        }
+    }
+
+    /// The facts say that it is not so.
+    #[cfg_attr(not(test), expect(dead_code, reason = "for rules that need facts"))]
+    pub(super) fn contradicted() -> Self {
+        Self {
+            contradicted: true,
+            ..Self::stands()
+        }
+    }
+
+    /// A fact that speaks for it.
+    #[cfg_attr(not(test), expect(dead_code, reason = "for rules that need facts"))]
+    pub(super) fn with(mut self, evidence: impl Into<String>) -> Self {
+        self.evidence.push(evidence.into());
+        self
+    }
+
+    /// How sure it is now.
+    #[cfg_attr(not(test), expect(dead_code, reason = "for rules that need facts"))]
+    pub(super) const fn sure(mut self, confidence: f64) -> Self {
+        self.confidence = Some(confidence);
+        self
+    }
+}
+
+/// A fault that counters alone show.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(super) struct Counted {
+    /// By how much they rose without an event.
+    pub(super) count: u64,
+    pub(super) confidence: f64,
+    /// "TcpExtListenOverflows"
+    pub(super) name: &'static str,
+    pub(super) namespaces: BTreeSet<NetnsId>,
+    pub(super) interfaces: BTreeSet<String>,
+    /// What is wrong, after "TcpExtListenOverflows rose by 3 without a drop event: ".
+    pub(super) fault: String,
+    pub(super) evidence: Vec<String>,
+    pub(super) remedy: Vec<String>,
+}
+
+impl Counted {
+    /// What a counter rose by without an event, in all namespaces; `None` when every rise has its event.
+    #[cfg_attr(not(test), expect(dead_code, reason = "for the rules about counters"))]
+    pub(super) fn rest(counters: &[Correlated], name: &'static str) -> Option<Self> {
+        let mut counted = Self {
+            confidence: 1.0,
+            name,
+            ..Self::default()
+        };
+        for counter in counters.iter().filter(|counter| counter.key.name == name) {
+            let rest = counter
+                .delta
+                .saturating_sub(counter.explained.unwrap_or_default());
+            if rest > 0 {
+                counted.count = counted.count.saturating_add(rest);
+                counted.namespaces.extend(counter.key.netns);
+                counted.interfaces.extend(counter.key.ifname.clone());
+            }
+        }
+        (counted.count > 0).then_some(counted)
+    }
+}

@@ -1,0 +1,96 @@
+//! Known noise: what the kernel frees as if it were dropped, and what every network drops all the time.
+
+use super::event::Event;
+
+/// Drops that say nothing of a fault. All that is given must hold.
+#[derive(Clone, Copy, Debug)]
+pub struct Noise {
+    /// The reason, one of these; empty for any, and for none.
+    reasons: &'static [&'static str],
+    /// The function, one of these; empty for any.
+    functions: &'static [&'static str],
+    /// What the packet must be.
+    packet: fn(&Event<'_>) -> bool,
+    /// Whether a rule may know better.
+    pub claimable: bool,
+    /// Why it is no fault.
+    pub why: &'static str,
+}
+
+const ANY: fn(&Event<'_>) -> bool = |_| true;
+
+/// All of them.
+pub const NOISE: &[Noise] = &[
+    Noise {
+        reasons: &["QUEUE_PURGE"],
+        functions: &[],
+        packet: ANY,
+        claimable: false,
+        why: "a queue is emptied, because its socket or device goes: a packet socket that closes has copies only",
+    },
+    Noise {
+        // 6.1 and older give no reason of its own.
+        reasons: &[],
+        functions: &[
+            "skb_queue_purge",
+            "skb_queue_purge_reason",
+            "__skb_queue_purge",
+        ],
+        packet: ANY,
+        claimable: false,
+        why: "a queue is emptied, because its socket or device goes: a packet socket that closes has copies only",
+    },
+    Noise {
+        reasons: &[],
+        functions: &["nfnetlink_rcv_batch"],
+        packet: ANY,
+        claimable: false,
+        why: "a transaction of nftables frees its own message",
+    },
+    Noise {
+        reasons: &["", "NOT_SPECIFIED"],
+        functions: &["ip6_mc_input"],
+        packet: ANY,
+        claimable: false,
+        why: "IPv6 multicast for a group that nobody here has joined",
+    },
+    Noise {
+        reasons: &[],
+        functions: &[],
+        packet: link_control,
+        claimable: false,
+        why: "a frame of LLDP, spanning tree or another protocol between neighbouring switches",
+    },
+    Noise {
+        reasons: &["", "NOT_SPECIFIED"],
+        functions: &["icmpv6_rcv"],
+        packet: |event| event.packet.icmp_type() == Some(ICMPV6_ECHO_REQUEST),
+        // One with a bad checksum ends there as well.
+        claimable: true,
+        why: "up to 6.1 the kernel frees an echo request of ICMPv6 so when it has answered",
+    },
+];
+
+const ICMPV6_ECHO_REQUEST: u8 = 128;
+
+/// 01:80:c2:00:00:00 to 0f: no bridge passes these on, and who does not speak the protocol drops them.
+fn link_control(event: &Event<'_>) -> bool {
+    let link = event.packet.link;
+    link.is_some_and(|link| matches!(link.destination.0, [0x01, 0x80, 0xc2, 0, 0, 0..=0x0f]))
+}
+
+/// The noise that a drop is, if it is some.
+#[must_use]
+pub fn noise(event: &Event<'_>) -> Option<&'static Noise> {
+    if !event.is_drop() {
+        return None;
+    }
+    let reason = event.reason.as_deref().unwrap_or_default();
+    let function = event.bare_function();
+    NOISE.iter().find(|noise| {
+        (noise.reasons.is_empty() || noise.reasons.contains(&reason))
+            && (noise.functions.is_empty()
+                || function.is_some_and(|name| noise.functions.contains(&name)))
+            && (noise.packet)(event)
+    })
+}
