@@ -205,6 +205,7 @@ fn owners(row: &mut Row, expect: &Expectation, run: &Run) {
             continue;
         };
         let known = match fault.owner {
+            Owner::Unsaid => continue,
             Owner::Nobody => false,
             Owner::Process => true,
             Owner::Receiver => has_receiving_socket(),
