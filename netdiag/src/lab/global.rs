@@ -181,9 +181,11 @@ fn backlog() -> Result<Bench, LabError> {
     })?;
     super::queue::await_carrier(&there, BRIDGE, true)?;
     let knob = Knob::turn("core/netdev_max_backlog", "0")?;
-    let to = SocketAddr::new(IpAddr::V4(Ipv4Addr::new(10, 97, 0, 255)), CLOSED_PORT);
+    let to = SocketAddr::new(IpAddr::V4(Ipv4Addr::new(10, 97, 0, 255)), OPEN_PORT);
+    let any = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), OPEN_PORT);
+    let reader = here.run(move || traffic::bind_udp(any))?;
     let socket = there.run(move || traffic::udp_socket(to))?;
     traffic::allow_broadcast(&socket)?;
     let bench = Bench::each(here, 1, move |_| traffic::send(&socket, to));
-    Ok(bench.keeping((there, knob)))
+    Ok(bench.keeping((there, reader, knob)))
 }

@@ -278,6 +278,10 @@ pub static RULES: &[CounterRule] = &[
             missing(&["nf_hook_slow"]).version(4).sent(),
             // A full queue counts for datagrams (ip_send_skb) and not for TCP; netem's loss counts for none.
             on(QDISC, ANYWHERE).version(4).sent().choice("ip_send_skb"),
+            missing(&["kfree_skb_list"])
+                .version(4)
+                .sent()
+                .choice("ip_send_skb"),
         ],
         "IPv4 packets that this host could not send: a netfilter OUTPUT rule, or a full queue",
     ),
@@ -741,6 +745,10 @@ pub static RULES: &[CounterRule] = &[
             on(&["NETFILTER_DROP"], ANYWHERE).version(6).sent(),
             missing(&["nf_hook_slow"]).version(6).sent(),
             on(QDISC, ANYWHERE).version(6).sent().choice("ip6_send_skb"),
+            missing(&["kfree_skb_list"])
+                .version(6)
+                .sent()
+                .choice("ip6_send_skb"),
         ],
         "IPv6 packets that this host could not send: a netfilter OUTPUT rule, or a full queue",
     ),
