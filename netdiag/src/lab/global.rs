@@ -102,6 +102,7 @@ fn udp_memory() -> Result<Bench, LabError> {
     /// Pages, and more datagrams than they hold; each CPU counts a mebibyte for itself before it tells.
     const PAGES: &str = "16 16 16";
     const FILL: u16 = 4000;
+    const LEFT: u16 = 20;
     let (namespace, tun) = l3::device(false)?;
     let socket = listening(Ip::V4, &namespace)?;
     traffic::grow_receive_buffer(&socket)?;
@@ -111,6 +112,10 @@ fn udp_memory() -> Result<Bench, LabError> {
     let large = Ip::V4.packet(frame::PROTO_UDP, &large);
     for _ in 0..FILL {
         tun.write(frame::ETHERTYPE_IPV4, &large)?;
+    }
+    // What is left of the last page is room for some small ones.
+    for seq in 1..=LEFT {
+        tun.write(frame::ETHERTYPE_IPV4, &Ip::V4.datagram(seq, OPEN_PORT))?;
     }
     let packets = l3::repeat(frame::ETHERTYPE_IPV4, |seq| Ip::V4.datagram(seq, OPEN_PORT));
     Ok(Bench::writing(namespace, tun, packets).keeping((socket, knob)))
