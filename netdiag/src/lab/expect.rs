@@ -43,6 +43,8 @@ pub enum Owner {
     Process,
     /// The process that injects would have received it. The kernel tells since 6.11.
     Receiver,
+    /// The kernel tells of some.
+    Unsaid,
 }
 
 /// How many packets, unless a scenario says otherwise.

@@ -25,6 +25,8 @@ pub(super) const SCENARIOS: &[Scenario] = &[
         Expectation::finding("udp-memory")
             .counter("UdpMemErrors")
             .at(&["PROTO_MEM"], QUEUE4)
+            // The datagram has lost its device by then.
+            .on(None)
             .of(Owner::Receiver)
             .global(),
         udp_memory,
@@ -59,6 +61,8 @@ pub(super) const SCENARIOS: &[Scenario] = &[
         Expectation::finding("cpu-backlog")
             .at(&["CPU_BACKLOG"], &["enqueue_to_backlog", "netif_rx_internal", "__netif_rx"])
             .on(None)
+            // Of the copies of a frame, the last is the sender's own.
+            .of(Owner::Unsaid)
             .needs(&["bridge"])
             .global(),
         backlog,
@@ -98,6 +102,7 @@ fn udp_memory() -> Result<Bench, LabError> {
     /// Pages, and more datagrams than they hold; each CPU counts a mebibyte for itself before it tells.
     const PAGES: &str = "16 16 16";
     const FILL: u16 = 4000;
+    const LEFT: u16 = 20;
     let (namespace, tun) = l3::device(false)?;
     let socket = listening(Ip::V4, &namespace)?;
     traffic::grow_receive_buffer(&socket)?;
@@ -107,6 +112,10 @@ fn udp_memory() -> Result<Bench, LabError> {
     let large = Ip::V4.packet(frame::PROTO_UDP, &large);
     for _ in 0..FILL {
         tun.write(frame::ETHERTYPE_IPV4, &large)?;
+    }
+    // What is left of the last page is room for some small ones.
+    for seq in 1..=LEFT {
+        tun.write(frame::ETHERTYPE_IPV4, &Ip::V4.datagram(seq, OPEN_PORT))?;
     }
     let packets = l3::repeat(frame::ETHERTYPE_IPV4, |seq| Ip::V4.datagram(seq, OPEN_PORT));
     Ok(Bench::writing(namespace, tun, packets).keeping((socket, knob)))
@@ -166,16 +175,22 @@ fn backlog() -> Result<Bench, LabError> {
             link::set_bridge(&port, BRIDGE)?;
             link::set_up(&port)
         })?;
-        here.run(move || link::set_up(&end))?;
+        let address = Ipv4Addr::new(10, 97, 0, 10 + u8::try_from(number).unwrap_or_default());
+        here.run(move || {
+            link::add_address(&end, address.into(), 24)?;
+            link::set_up(&end)
+        })?;
     }
     there.run(|| {
         link::add_address(BRIDGE, IpAddr::V4(Ipv4Addr::new(10, 97, 0, 1)), 24)
     })?;
     super::queue::await_carrier(&there, BRIDGE, true)?;
     let knob = Knob::turn("core/netdev_max_backlog", "0")?;
-    let to = SocketAddr::new(IpAddr::V4(Ipv4Addr::new(10, 97, 0, 255)), CLOSED_PORT);
+    let to = SocketAddr::new(IpAddr::V4(Ipv4Addr::new(10, 97, 0, 255)), OPEN_PORT);
+    let any = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), OPEN_PORT);
+    let reader = here.run(move || traffic::bind_udp(any))?;
     let socket = there.run(move || traffic::udp_socket(to))?;
     traffic::allow_broadcast(&socket)?;
     let bench = Bench::each(here, 1, move |_| traffic::send(&socket, to));
-    Ok(bench.keeping((there, knob)))
+    Ok(bench.keeping((there, reader, knob)))
 }

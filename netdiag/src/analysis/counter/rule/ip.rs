@@ -62,6 +62,10 @@ pub(super) static RULES: &[CounterRule] = &[
             missing(&["nf_hook_slow"]).version(4).sent(),
             // A full queue counts for datagrams (ip_send_skb) and not for TCP; netem's loss counts for none.
             on(QDISC, ANYWHERE).version(4).sent().choice("ip_send_skb"),
+            missing(&["kfree_skb_list"])
+                .version(4)
+                .sent()
+                .choice("ip_send_skb"),
         ],
         "IPv4 packets that this host could not send: a netfilter OUTPUT rule, or a full queue",
     ),

@@ -108,6 +108,10 @@ pub(super) static RULES: &[CounterRule] = &[
             on(&["NETFILTER_DROP"], ANYWHERE).version(6).sent(),
             missing(&["nf_hook_slow"]).version(6).sent(),
             on(QDISC, ANYWHERE).version(6).sent().choice("ip6_send_skb"),
+            missing(&["kfree_skb_list"])
+                .version(6)
+                .sent()
+                .choice("ip6_send_skb"),
         ],
         "IPv6 packets that this host could not send: a netfilter OUTPUT rule, or a full queue",
     ),
