@@ -13,6 +13,8 @@ pub struct Expectation {
     pub counter: Option<&'static str>,
     /// By how much it grows: not every drop is counted.
     pub counted: u64,
+    /// How many packets the finding is about, where not all drops are its own.
+    pub found: Option<u64>,
     /// The reasons that kernels since 5.17 give, one of these.
     pub reasons: &'static [&'static str],
     /// Where the drops happen: the function's name starts with one of these.
@@ -57,6 +59,7 @@ impl Expectation {
         drops: 0,
         counter: None,
         counted: 0,
+        found: None,
         reasons: &[],
         functions: &[],
         device: None,
@@ -101,6 +104,12 @@ impl Expectation {
 
     pub(super) const fn counted(mut self, counted: u64) -> Self {
         self.counted = counted;
+        self
+    }
+
+    /// The finding is about so many of the drops.
+    pub(super) const fn found(mut self, packets: u64) -> Self {
+        self.found = Some(packets);
         self
     }
 

@@ -82,7 +82,8 @@ pub(super) const SCENARIOS: &[Scenario] = &[
         "A BPF program of a cgroup drops what its sockets would receive",
         "systemd (IPAddressDeny) or a container runtime attached a program to the cgroup of the service: its sockets \
          get nothing.",
-        Expectation::finding("cgroup-program-drop")
+        // One function and one reason for both (sk_filter_trim_cap): the finding names both, and the programs of cgroups.
+        Expectation::finding("socket-filter-drop")
             .at(&["SOCKET_FILTER", "BPF_CGROUP_INGRESS"], QUEUE4)
             .of(Owner::Receiver)
             .needs(&CGROUP),

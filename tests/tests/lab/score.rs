@@ -240,11 +240,12 @@ fn findings(row: &mut Row, expect: &Expectation, run: &Run) {
             continue;
         }
         scored = true;
-        let count = if fault.drops == 0 {
+        let all = if fault.drops == 0 {
             fault.counted
         } else {
             fault.drops
         };
+        let count = fault.found.unwrap_or(all);
         match run.findings.iter().find(|finding| finding["id"] == id) {
             None => wrong.push(format!("no {id}")),
             Some(finding) if finding["count"] != count => {

@@ -2,6 +2,7 @@
 
 use super::{
     Finding, Rule, Tally,
+    group::{Claims, Groups, Upheld},
     rule::{Counted, Verdict},
     rules,
     tally::FEW,
@@ -14,12 +15,12 @@ use crate::analysis::{
     fact::{Facts, Place, Question, questions},
     noise::noise,
 };
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 /// Findings in the making.
 #[derive(Debug, Default)]
 pub struct Findings {
-    tallies: BTreeMap<&'static str, Tally>,
+    groups: Groups,
     unexplained: Sums,
 }
 
@@ -30,16 +31,14 @@ impl Findings {
         if noise.is_some_and(|noise| !noise.claimable) {
             return None;
         }
-        let Some((rule, confidence)) = surest(event) else {
+        let claims = Claims::of(event);
+        let Some(rule) = claims.surest() else {
             if event.is_drop() && noise.is_none() {
                 self.unexplained.observe(event);
             }
             return None;
         };
-        self.tallies
-            .entry(rule.id)
-            .or_default()
-            .observe(event, confidence);
+        self.groups.observe(event, claims);
         Some(rule.id)
     }
 
@@ -47,8 +46,13 @@ impl Findings {
     #[must_use]
     pub fn questions(&self, counters: &[Correlated]) -> BTreeSet<Question> {
         let mut asked = BTreeSet::new();
-        for rule in rules().filter(|rule| !rule.needs.is_empty()) {
-            asked.extend(asked_by(rule, self.tallies.get(rule.id), counters));
+        for (claims, tally) in self.groups.each() {
+            for rule in claims.rules() {
+                asked.extend(questions(rule.needs, &tally.places));
+            }
+        }
+        for rule in rules() {
+            asked.extend(asked_for_counters(rule, counters));
         }
         asked
     }
@@ -59,35 +63,31 @@ impl Findings {
     pub fn finish(&self, counters: &[Correlated], facts: &Facts) -> Vec<Finding> {
         let mut findings = Vec::new();
         let mut unexplained = self.unexplained.clone();
+        let mut upheld = self
+            .groups
+            .judge(facts, |tally| unexplained.add(&tally.sums));
         for rule in rules() {
-            let tally = self.tallies.get(rule.id);
             let counted = (rule.counted)(counters, facts);
-            if tally.is_none() && counted.is_none() {
-                continue;
-            }
-            // Of what only counters show, nothing is known but where.
-            let where_counted = counted.as_ref().map(located).unwrap_or_default();
-            let verdict = (rule.verdict)(tally.unwrap_or(&where_counted), facts);
-            if verdict.contradicted {
-                if let Some(tally) = tally {
-                    unexplained.add(&tally.sums);
-                }
-                continue;
-            }
-            let asked = asked_by(rule, tally, counters);
-            let unread = facts.unread(&asked);
-            let mut finding = match (tally, counted) {
-                (Some(tally), counted) => {
-                    let mut finding = claimed(rule, tally, &verdict, counters);
+            let (mut finding, asked) = match (upheld.remove(rule.id), counted) {
+                (Some(Upheld { tally, verdict }), counted) => {
+                    let mut finding = claimed(rule, &tally, &verdict, counters);
                     finding
                         .evidence
                         .extend(counted.into_iter().flat_map(|counted| counted.evidence));
-                    finding
+                    (finding, questions(rule.needs, &tally.places))
                 }
-                (None, Some(counted)) => counted_alone(rule, counted, &verdict),
+                (None, Some(counted)) => {
+                    // Of what only counters show, nothing is known but where.
+                    let verdict = (rule.verdict)(&located(&counted), facts);
+                    if verdict.contradicted {
+                        continue;
+                    }
+                    let asked = asked_for_counters(rule, counters);
+                    (counted_alone(rule, counted, &verdict), asked)
+                }
                 (None, None) => continue,
             };
-            finding.evidence.extend(unread);
+            finding.evidence.extend(facts.unread(&asked));
             findings.push(finding);
         }
         findings.extend(unexplained.findings());
@@ -96,35 +96,14 @@ impl Findings {
     }
 }
 
-/// The rule that is surest of a packet, among equals the first.
-fn surest(event: &Event<'_>) -> Option<(&'static Rule, f32)> {
-    let mut best: Option<(&Rule, f32)> = None;
-    for rule in rules() {
-        let Some(sure) = (rule.claims)(event) else {
-            continue;
-        };
-        if best.is_none_or(|(_, most)| sure > most) {
-            best = Some((rule, sure));
-        }
-        if sure >= 1.0 {
-            break;
-        }
-    }
-    best
-}
-
-fn asked_by(rule: &Rule, tally: Option<&Tally>, counters: &[Correlated]) -> BTreeSet<Question> {
+/// What a rule that counters alone may show wants to know.
+fn asked_for_counters(rule: &Rule, counters: &[Correlated]) -> BTreeSet<Question> {
     if rule.needs.is_empty() {
         return BTreeSet::new();
     }
-    match tally {
-        Some(tally) => questions(rule.needs, &tally.places),
-        None => {
-            let counted = (rule.counted)(counters, &Facts::default());
-            let places = counted.as_ref().map(located).unwrap_or_default().places;
-            questions(rule.needs, &places)
-        }
-    }
+    let counted = (rule.counted)(counters, &Facts::default());
+    let places = counted.as_ref().map(located).unwrap_or_default().places;
+    questions(rule.needs, &places)
 }
 
 /// What is known of what has no event.
@@ -166,7 +145,7 @@ fn claimed(rule: &Rule, tally: &Tally, verdict: &Verdict, counters: &[Correlated
     Finding {
         id: rule.id,
         severity: rule.severity,
-        confidence: hundredths(verdict.confidence.unwrap_or_else(|| tally.mean())),
+        confidence: hundredths(tally.mean()),
         count: tally.count,
         title,
         evidence,

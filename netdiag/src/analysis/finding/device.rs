@@ -1,9 +1,10 @@
 //! Devices: frames that are for somebody else or for a VLAN that is not there, queues of devices, tunnels.
 
 use super::{
-    Event, Rule,
+    Event, Rule, known,
     seen::{advice, ethertype, evidence_with_macs, service, vlan, vni},
 };
+use crate::analysis::fact::Need;
 use crate::{
     analysis::place::{CORE, IP4, IP6, TUN},
     decode::{MacAddr, Protocol, Tunnel},
@@ -16,10 +17,13 @@ pub(super) const RULES: &[Rule] = &[
     Rule {
         id: "vlan-device-missing",
         claims: |event| {
-            event.vlan_id()?;
+            // A tag that no device takes makes the kernel mark a frame as another host's; so does a foreign MAC. It has
+            // taken the tag off when it drops the frame.
+            let other = is_for_another_host(event) && !event.is_group_frame();
             match () {
-                // A tag that no device takes makes the kernel mark a frame as another host's; so does a foreign MAC.
-                () if is_for_another_host(event) => Some(0.8),
+                () if other && event.vlan_id().is_some() => Some(0.8),
+                () if other => Some(0.3),
+                () if event.vlan_id().is_none() => None,
                 () if event.dropped_in(CORE) && event.reason_is(&["UNHANDLED_PROTO"]) => Some(0.8),
                 // A tc filter drops here as well.
                 () if event.dropped_in(CORE) && event.is_reasonless() => Some(0.6),
@@ -28,13 +32,16 @@ pub(super) const RULES: &[Rule] = &[
         },
         counters: &["rx_otherhost_dropped", "rx_dropped"],
         fault: |tally| {
-            format!(
-                "frames of {} come in, and there is no device for it here",
-                vlan(tally)
-            )
+            let which = match tally.tagged {
+                0 => "a VLAN".to_owned(),
+                _ => vlan(tally),
+            };
+            format!("frames of {which} come in, and there is no device for it here")
         },
         evidence: evidence_with_macs,
         remedy: |tally| advice("vlan-device-missing", tally),
+        needs: &[Need::Device],
+        verdict: known::vlan_missing,
         ..Rule::DEFAULT
     },
     Rule {
@@ -47,6 +54,8 @@ pub(super) const RULES: &[Rule] = &[
         fault: |_| "the frames are for another MAC address than the device's".to_owned(),
         evidence: evidence_with_macs,
         remedy: |tally| advice("foreign-mac", tally),
+        needs: &[Need::Device],
+        verdict: known::foreign_mac,
         ..Rule::INFO
     },
     Rule {

@@ -1,9 +1,10 @@
 //! What somebody told this host to drop: netfilter, tc, XDP, programs of cgroups and sockets, IPsec.
 
 use super::{
-    Event, Rule,
+    Event, Rule, known,
     seen::{advice, destination, owner, service, source},
 };
+use crate::analysis::fact::Need;
 use crate::{
     analysis::place::{CORE, IP4_LOCAL, UDP_QUEUE, UDP6_QUEUE},
     decode::{Protocol, TcpFlags, Transport},
@@ -39,6 +40,8 @@ pub(super) const RULES: &[Rule] = &[
             )
         },
         remedy: |tally| advice("firewall-drop-output", tally),
+        needs: &[Need::PacketRules],
+        verdict: known::firewall,
         ..Rule::DEFAULT
     },
     Rule {
@@ -52,6 +55,8 @@ pub(super) const RULES: &[Rule] = &[
             )
         },
         remedy: |tally| advice("firewall-drop", tally),
+        needs: &[Need::PacketRules],
+        verdict: known::firewall,
         ..Rule::DEFAULT
     },
     Rule {
@@ -63,6 +68,11 @@ pub(super) const RULES: &[Rule] = &[
         },
         fault: |_| "the connection tracking table is full, and takes no new connection".to_owned(),
         remedy: |tally| advice("conntrack-table-full", tally),
+        needs: &[
+            Need::Sysctl(known::CONNTRACK_COUNT),
+            Need::Sysctl(known::CONNTRACK_MAX),
+        ],
+        verdict: known::conntrack,
         ..Rule::ERROR
     },
     Rule {
@@ -75,6 +85,8 @@ pub(super) const RULES: &[Rule] = &[
             )
         },
         remedy: |tally| advice("conntrack-invalid", tally),
+        needs: &[Need::PacketRules],
+        verdict: known::invalid,
         ..Rule::DEFAULT
     },
     Rule {
@@ -100,6 +112,8 @@ pub(super) const RULES: &[Rule] = &[
         },
         fault: |_| "a tc filter or program drops them as they come in".to_owned(),
         remedy: |tally| advice("tc-drop-ingress", tally),
+        needs: &[Need::Device],
+        verdict: known::attached,
         ..Rule::DEFAULT
     },
     Rule {
@@ -116,6 +130,8 @@ pub(super) const RULES: &[Rule] = &[
         },
         fault: |_| "a tc filter or program drops them on their way out".to_owned(),
         remedy: |tally| advice("tc-drop-egress", tally),
+        needs: &[Need::Device],
+        verdict: known::attached,
         ..Rule::DEFAULT
     },
     Rule {
@@ -131,6 +147,8 @@ pub(super) const RULES: &[Rule] = &[
         },
         fault: |_| "an XDP program on the device drops them".to_owned(),
         remedy: |tally| advice("xdp-drop", tally),
+        needs: &[Need::Device],
+        verdict: known::attached,
         ..Rule::DEFAULT
     },
     Rule {
@@ -187,6 +205,8 @@ pub(super) const SOCKET: &[Rule] = &[
             format!("a filter refuses them for {whose}: its own, or a BPF program of its cgroup")
         },
         remedy: |tally| advice("socket-filter-drop", tally),
+        needs: &[Need::Programs("cgroup_skb")],
+        verdict: |_, facts| known::programs(facts, "cgroup_skb", "for cgroups"),
         ..Rule::DEFAULT
     },
     Rule {
@@ -208,6 +228,8 @@ pub(super) const SOCKET: &[Rule] = &[
             }
         },
         remedy: |tally| advice("cgroup-program-drop", tally),
+        needs: &[Need::Programs("cgroup_skb")],
+        verdict: |_, facts| known::programs(facts, "cgroup_skb", "for cgroups"),
         ..Rule::DEFAULT
     },
 ];

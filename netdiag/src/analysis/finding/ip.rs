@@ -1,9 +1,10 @@
 //! IP packets that this host does not accept: addresses, options, fragments, protocols, IPv6 switched off.
 
 use super::{
-    Event, Rule,
+    Event, Rule, known,
     seen::{advice, destination, evidence_with_macs, evidence_with_ttl, protocol, source},
 };
+use crate::analysis::fact::Need;
 use crate::analysis::place::{EXTHDRS, IP4_FINISH, IP4_LOCAL, IP6, IP6_LOCAL};
 use std::net::IpAddr;
 
@@ -16,6 +17,9 @@ const REASSEMBLY: &[&str] = &[
     "inet_frag_destroy",
     "inet_frag_rbtree_purge",
 ];
+
+/// The larger one of the device's and of `all` counts (`IN_DEV_RPFILTER`).
+const RP_FILTER: &str = "net.ipv4.conf.DEVICE.rp_filter";
 
 pub(super) const RULES: &[Rule] = &[
     Rule {
@@ -101,6 +105,8 @@ pub(super) const RULES: &[Rule] = &[
             )
         },
         remedy: |tally| advice("reverse-path-filter", tally),
+        needs: &[Need::Sysctl(RP_FILTER), Need::RouteBack],
+        verdict: |tally, facts| known::sysctl(tally, facts, RP_FILTER),
         ..Rule::ERROR
     },
     Rule {

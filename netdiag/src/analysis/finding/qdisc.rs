@@ -4,8 +4,10 @@
 use super::{
     Event, Rule,
     device::BACKLOG,
+    known,
     seen::{advice, destination},
 };
+use crate::analysis::fact::Need;
 
 /// What queueing disciplines say of a queue that is full, in whatever words.
 const FULL: &[&str] = &[
@@ -57,6 +59,8 @@ pub(super) const RULES: &[Rule] = &[
             )
         },
         remedy: |tally| advice("queue-overflow", tally),
+        needs: &[Need::Device],
+        verdict: known::queues,
         ..Rule::DEFAULT
     },
     Rule {
@@ -68,6 +72,8 @@ pub(super) const RULES: &[Rule] = &[
         },
         fault: |_| "netem on the device loses packets at random, as it was told to".to_owned(),
         remedy: |tally| advice("queue-random-loss", tally),
+        needs: &[Need::Device],
+        verdict: known::netem,
         ..Rule::DEFAULT
     },
     Rule {
@@ -91,6 +97,8 @@ pub(super) const RULES: &[Rule] = &[
         counters: &["tx_dropped", "rx_dropped"],
         fault: |_| "the device is down, or nothing is connected to it".to_owned(),
         remedy: |tally| advice("link-down", tally),
+        needs: &[Need::Device],
+        verdict: known::down,
         ..Rule::ERROR
     },
 ];

@@ -4,15 +4,24 @@
 //! the counters that speak for it are the ones that only it raises.
 
 use super::{
-    Event, Rule,
+    Event, Rule, known,
+    rule::Counted,
     seen::{advice, destination, evidence_with_length, source},
 };
 use crate::analysis::place::{IP_ERROR, IP6_ROUTE};
+use crate::analysis::{
+    counter::Correlated,
+    fact::{Facts, Need},
+};
 
 /// Where a blackhole route ends.
 const DISCARD: &[&str] = &["dst_discard_out", "dst_discard"];
 /// IPv6 links take at least this.
 const IPV6_MIN_MTU: usize = 1280;
+
+const FORWARD: &str = "net.ipv4.ip_forward";
+/// Where a prohibit route of IPv6 ends.
+const PROHIBIT: &[&str] = &["ip6_pkt_prohibit", "ip6_pkt_prohibit_out"];
 
 pub(super) const RULES: &[Rule] = &[
     Rule {
@@ -52,6 +61,9 @@ pub(super) const RULES: &[Rule] = &[
             }
         },
         remedy: |tally| advice("no-route", tally),
+        needs: &[Need::Route],
+        verdict: known::routes,
+        counted: unsent,
         ..Rule::ERROR
     },
     Rule {
@@ -66,12 +78,15 @@ pub(super) const RULES: &[Rule] = &[
             )
         },
         remedy: |tally| advice("forwarding-off", tally),
+        needs: &[Need::Sysctl(FORWARD)],
+        verdict: |tally, facts| known::sysctl(tally, facts, FORWARD),
         ..Rule::ERROR
     },
     Rule {
         id: "route-discards",
         claims: |event| match () {
             () if event.dropped_in(IP_ERROR) && event.reason_is(&["NOT_SPECIFIED"]) => Some(0.9),
+            () if event.dropped_in(PROHIBIT) => Some(0.95),
             // Routes of a device that goes away end there, too.
             () if event.dropped_in(DISCARD) && event.is_unspecified() && !event.is_for_group() => {
                 Some(0.7)
@@ -87,6 +102,8 @@ pub(super) const RULES: &[Rule] = &[
             )
         },
         remedy: |tally| advice("route-discards", tally),
+        needs: &[Need::Route],
+        verdict: known::routes,
         ..Rule::DEFAULT
     },
 ];
@@ -131,6 +148,24 @@ fn no_route(event: &Event<'_>) -> Option<f32> {
         () if event.is_reasonless() && event.dropped_in(IP_ERROR) => Some(0.45),
         () => None,
     }
+}
+
+/// What has no route is mostly refused before there is a packet.
+fn unsent(counters: &[Correlated], _: &Facts) -> Option<Counted> {
+    let names = ["IpOutNoRoutes", "Ip6OutNoRoutes"];
+    let found = names
+        .into_iter()
+        .find_map(|name| Counted::rest(counters, name))?;
+    Some(Counted {
+        confidence: 0.9,
+        fault: "there is no route to where a program wants to send: its connect or sendto gets ENETUNREACH".to_owned(),
+        evidence: vec!["no packet was made, so there is nothing to show of it".to_owned()],
+        remedy: vec![
+            "ip route show table all; ip -6 route show table all".to_owned(),
+            "netdiag conn --failed shows who wants to connect, and where to".to_owned(),
+        ],
+        ..found
+    })
 }
 
 fn forwarding_off(event: &Event<'_>) -> Option<f32> {

@@ -81,8 +81,21 @@ impl Verdict {
         }
     }
 
+    /// What the facts say in several places.
+    pub(super) fn merge(&mut self, other: Self) {
+        for (mine, others) in [
+            (&mut self.evidence, other.evidence),
+            (&mut self.remedy, other.remedy),
+        ] {
+            for line in others {
+                if !mine.contains(&line) {
+                    mine.push(line);
+                }
+            }
+        }
+    }
+
     /// The facts say that it is not so.
-    #[cfg_attr(not(test), expect(dead_code, reason = "for rules that need facts"))]
     pub(super) fn contradicted() -> Self {
         Self {
             contradicted: true,
@@ -91,14 +104,12 @@ impl Verdict {
     }
 
     /// A fact that speaks for it.
-    #[cfg_attr(not(test), expect(dead_code, reason = "for rules that need facts"))]
     pub(super) fn with(mut self, evidence: impl Into<String>) -> Self {
         self.evidence.push(evidence.into());
         self
     }
 
     /// How sure it is now.
-    #[cfg_attr(not(test), expect(dead_code, reason = "for rules that need facts"))]
     pub(super) const fn sure(mut self, confidence: f64) -> Self {
         self.confidence = Some(confidence);
         self
@@ -123,7 +134,6 @@ pub(super) struct Counted {
 
 impl Counted {
     /// What a counter rose by without an event, in all namespaces; `None` when every rise has its event.
-    #[cfg_attr(not(test), expect(dead_code, reason = "for the rules about counters"))]
     pub(super) fn rest(counters: &[Correlated], name: &'static str) -> Option<Self> {
         let mut counted = Self {
             confidence: 1.0,

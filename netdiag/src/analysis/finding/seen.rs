@@ -41,6 +41,22 @@ impl<T: PartialEq> Few<T> {
         }
     }
 
+    fn merge(&mut self, other: &Self)
+    where
+        T: Clone,
+    {
+        for (value, count) in &other.counts {
+            if let Some((_, mine)) = self.counts.iter_mut().find(|(known, _)| known == value) {
+                *mine += count;
+            } else if self.counts.len() < FEW {
+                self.counts.push((value.clone(), *count));
+            } else {
+                self.more = true;
+            }
+        }
+        self.more |= other.more;
+    }
+
     fn is_one(&self) -> bool {
         self.counts.len() == 1 && !self.more
     }
@@ -124,6 +140,34 @@ impl Seen {
         }
         if self.device.is_none() {
             self.device = event.ifname.map(str::to_owned);
+        }
+    }
+
+    /// Whom the frames were for, where they were all for one.
+    pub(super) fn target(&self) -> Option<MacAddr> {
+        let one = self.targets.is_one();
+        self.targets.first().filter(|_| one).copied()
+    }
+
+    pub(super) fn merge(&mut self, other: &Self) {
+        self.sources.merge(&other.sources);
+        self.destinations.merge(&other.destinations);
+        self.senders.merge(&other.senders);
+        self.targets.merge(&other.targets);
+        self.owners.merge(&other.owners);
+        self.cgroups.merge(&other.cgroups);
+        self.vlans.merge(&other.vlans);
+        self.vnis.merge(&other.vnis);
+        self.ethertypes.merge(&other.ethertypes);
+        self.protocols.merge(&other.protocols);
+        self.ttls.merge(&other.ttls);
+        self.lengths.merge(&other.lengths);
+        self.ipv4 |= other.ipv4;
+        self.ipv6 |= other.ipv6;
+        self.sent += other.sent;
+        self.received += other.received;
+        if self.device.is_none() {
+            self.device.clone_from(&other.device);
         }
     }
 }

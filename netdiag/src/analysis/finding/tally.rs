@@ -1,7 +1,8 @@
 //! What a rule has gathered.
 
 use super::{seen::Seen, unexplained::Sums};
-use crate::analysis::{event::Event, fact::Place};
+use crate::analysis::event::Event;
+pub(super) use crate::analysis::fact::Place;
 use netdiag_common::NetnsId;
 use std::collections::BTreeSet;
 
@@ -11,7 +12,7 @@ pub(super) struct Tally {
     pub(super) count: u64,
     /// Of these, the ones that a hook saw dropped.
     pub(super) drops: u64,
-    /// Sum over the drops, to tell the mean.
+    /// Sum over the packets of how sure the rule is, to tell the mean. Known when the packets are a rule's.
     pub(super) confidence: f64,
     pub(super) functions: BTreeSet<String>,
     pub(super) reasons: BTreeSet<String>,
@@ -37,14 +38,13 @@ pub(super) struct Tally {
 }
 
 impl Tally {
-    pub(super) fn observe(&mut self, event: &Event<'_>, confidence: f32) {
+    pub(super) fn observe(&mut self, event: &Event<'_>) {
         if self.count == 0 {
             self.example = event.packet.to_string();
             self.faults = event.packet.faults().map(ToString::to_string).collect();
         }
         self.count += 1;
         self.drops += u64::from(event.is_drop());
-        self.confidence += f64::from(confidence);
         self.layer3 |= event.on_layer3_device();
         self.checked += u64::from(event.header_check.is_malformed());
         let mut vlans = event.packet.probable().vlans.ids().peekable();
@@ -61,6 +61,39 @@ impl Tally {
         if event.is_drop() {
             self.sums.observe(event);
         }
+    }
+
+    /// Takes in another one's packets, of which a rule is so sure.
+    pub(super) fn merge(&mut self, other: &Self, confidence: f64) {
+        if self.count == 0 {
+            self.example.clone_from(&other.example);
+            self.faults.clone_from(&other.faults);
+        }
+        self.count += other.count;
+        self.drops += other.drops;
+        #[expect(
+            clippy::cast_precision_loss,
+            reason = "a count of packets far below 2^52"
+        )]
+        let packets = other.count as f64;
+        self.confidence += confidence * packets;
+        self.layer3 |= other.layer3;
+        self.checked += other.checked;
+        self.tagged += other.tagged;
+        self.vlans.extend(&other.vlans);
+        for (mine, others) in [
+            (&mut self.functions, &other.functions),
+            (&mut self.reasons, &other.reasons),
+            (&mut self.interfaces, &other.interfaces),
+        ] {
+            for name in others {
+                remember(mine, Some(name));
+            }
+        }
+        self.namespaces.extend(&other.namespaces);
+        self.places.extend(other.places.iter().take(FEW).cloned());
+        self.sums.add(&other.sums);
+        self.seen.merge(&other.seen);
     }
 
     /// Keeps a few different ones, and at least one of each device.

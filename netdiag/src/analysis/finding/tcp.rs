@@ -5,8 +5,10 @@
 
 use super::{
     Event, Rule,
+    rule::Counted,
     seen::{advice, evidence_with_ttl, owner, service, source},
 };
+use crate::analysis::{counter::Correlated, fact::Facts};
 use crate::{
     analysis::place::{TCP, TCP_RECEIVE},
     decode::{MalformedKind, TcpFlags},
@@ -99,6 +101,7 @@ pub(super) const RULES: &[Rule] = &[
             )
         },
         remedy: |tally| advice("accept-queue-overflow", tally),
+        counted: overflows,
         ..Rule::ERROR
     },
     Rule {
@@ -112,6 +115,7 @@ pub(super) const RULES: &[Rule] = &[
             )
         },
         remedy: |tally| advice("syn-queue-full", tally),
+        counted: full_of_syns,
         ..Rule::DEFAULT
     },
     Rule {
@@ -267,4 +271,34 @@ fn is_signed(event: &Event<'_>) -> bool {
     event
         .upper()
         .is_some_and(|upper| upper.has_tcp_option(OPTION_MD5) || upper.has_tcp_option(OPTION_AO))
+}
+
+/// A SYN for a full queue leaves no event.
+fn overflows(counters: &[Correlated], _: &Facts) -> Option<Counted> {
+    Some(Counted {
+        confidence: 0.95,
+        fault: "the accept queue of a listener is full: its program does not accept fast enough".to_owned(),
+        evidence: vec!["SYNs that find the queue full are dropped without an event".to_owned()],
+        remedy: vec![
+            "netdiag conn --listen shows whose queue is full; ss -ltn as well (Recv-Q beyond Send-Q)".to_owned(),
+            "make the program accept faster, or give it a longer queue: listen(2), net.core.somaxconn".to_owned(),
+        ],
+        ..Counted::rest(counters, "TcpExtListenOverflows")?
+    })
+}
+
+/// Nor does one for a full queue of half-open connections.
+fn full_of_syns(counters: &[Correlated], _: &Facts) -> Option<Counted> {
+    Some(Counted {
+        confidence: 0.95,
+        fault: "the queue of half-open connections of a listener is full, and SYN cookies are off: a SYN flood, or too \
+                small a queue"
+            .to_owned(),
+        evidence: vec!["such SYNs are dropped without an event".to_owned()],
+        remedy: vec![
+            "sysctl net.ipv4.tcp_syncookies net.ipv4.tcp_max_syn_backlog".to_owned(),
+            "sysctl -w net.ipv4.tcp_syncookies=1 keeps a host reachable in a flood".to_owned(),
+        ],
+        ..Counted::rest(counters, "TcpExtTCPReqQFullDrop")?
+    })
 }

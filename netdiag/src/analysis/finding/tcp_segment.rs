@@ -13,7 +13,13 @@ pub(super) const RULES: &[Rule] = &[
         id: "tcp-zero-window",
         // One byte is a probe, and asks whether there is room again.
         claims: |event| {
-            (event.reason_is(&["TCP_ZEROWINDOW"]) && event.payload() != 1).then_some(0.95)
+            match () {
+                () if event.payload() == 1 => None,
+                () if event.reason_is(&["TCP_ZEROWINDOW"]) => Some(0.95),
+                // tcp_sequence lets in what goes beyond the window, unless there is data that nobody has read.
+                () if event.reason_is(&["TCP_INVALID_END_SEQUENCE"]) => Some(0.85),
+                () => None,
+            }
         },
         counters: &["TcpExtTCPZeroWindowDrop", "TcpExtTCPToZeroWindowAdv"],
         fault: |tally| {
@@ -50,7 +56,8 @@ pub(super) const RULES: &[Rule] = &[
     Rule {
         id: "tcp-out-of-window",
         claims: |event| match () {
-            () if event.reason_is(&["TCP_OVERWINDOW", "TCP_INVALID_END_SEQUENCE"]) => Some(0.95),
+            () if event.reason_is(&["TCP_OVERWINDOW"]) => Some(0.95),
+            () if event.reason_is(&["TCP_INVALID_END_SEQUENCE"]) => Some(0.6),
             // Before 6.6 also what is too old: a keepalive probe is such, and has no data.
             () if event.reason_is(&["TCP_INVALID_SEQUENCE"]) && event.payload() > 1 => Some(0.7),
             () => None,

@@ -122,7 +122,7 @@ fn a_connection_does_not_take_a_segment() {
             (data("TCP_RFC7323_TW_PAWS"), "tcp-paws"),
             (data("TCP_OVERWINDOW"), "tcp-out-of-window"),
             (data("TCP_INVALID_SEQUENCE"), "tcp-out-of-window"),
-            (data("TCP_INVALID_END_SEQUENCE"), "tcp-out-of-window"),
+            (data("TCP_INVALID_END_SEQUENCE"), "tcp-zero-window"),
             (data("TCP_OLD_DATA"), "tcp-old-data"),
             (data("TCP_OLD_SEQUENCE"), "tcp-old-data"),
             (data("TCP_OFOMERGE"), "tcp-old-data"),
