@@ -300,7 +300,8 @@ fn stalled() -> Result<Bench, LabError> {
         peer.hear(ACK)?;
     }
     let bench = Bench::each(service.namespace, PACKETS, move |_| {
-        peer.send(ACK | PSH, b"n")
+        // Not one byte: that would be a probe of the closed window.
+        peer.send(ACK | PSH, b"now")
     });
     Ok(bench.keeping((stream, service.listener)))
 }
