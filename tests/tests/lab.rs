@@ -32,7 +32,8 @@ fn every_scenario_scores() {
             names.any(|name| name == scenario.name)
         })
     };
-    println!("{:<26} {}", "scenario", COLUMNS.map(cell).join(" "));
+    // Without capture, the harness has begun the line.
+    println!("\n{:<26} {}", "scenario", COLUMNS.map(cell).join(" "));
     let rows: Vec<Row> = isolated(|| {
         let scenarios = lab::all().iter().filter(is_wanted);
         scenarios.map(|scenario| told(guarded(scenario))).collect()

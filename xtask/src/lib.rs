@@ -14,6 +14,7 @@ pub mod cli;
 pub mod digest;
 pub mod ebpf;
 pub mod fuzz;
+pub mod lab;
 pub mod libtest;
 pub mod matrix;
 pub mod parallel;
