@@ -43,6 +43,8 @@ pub enum Task {
     Vm(VmTask),
     /// Run the live tests on every kernel line in virtual machines
     Matrix(MatrixOptions),
+    /// Score every scenario of the fault lab, on this kernel and in virtual machines; exit 1 if anything is wrong
+    Lab(LabOptions),
     /// Run everything that must pass before a change is merged
     Test(TestOptions),
     /// Make the files in captures/ again; needs root
@@ -106,6 +108,34 @@ pub struct MatrixOptions {
     /// Only tests whose names contain this
     #[arg(value_name = "FILTER")]
     pub filter: Option<String>,
+}
+
+/// The fault lab, scored.
+#[derive(Debug, Args)]
+pub struct LabOptions {
+    /// One line only: 5.10, 6.1, 6.12 or 7 (repeatable; default: all, and this machine's kernel)
+    #[arg(long, value_name = "LINE")]
+    pub kernel: Vec<String>,
+    /// This machine's kernel, and of the others only those that `--kernel` names; needs root
+    #[arg(long)]
+    pub here: bool,
+    /// Seconds until a virtual machine counts as hanging
+    #[arg(long, value_name = "SECONDS", default_value_t = 3600)]
+    pub timeout: u64,
+}
+
+impl LabOptions {
+    /// Whether this machine's kernel is asked for.
+    #[must_use]
+    pub fn scores_here(&self) -> bool {
+        self.here || self.kernel.is_empty()
+    }
+
+    /// Whether any virtual machine is asked for.
+    #[must_use]
+    pub fn boots(&self) -> bool {
+        !self.here || !self.kernel.is_empty()
+    }
 }
 
 /// The whole test.

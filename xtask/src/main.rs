@@ -9,7 +9,7 @@ use std::process::ExitCode;
 use clap::Parser as _;
 use xtask::cli::{Cli, Task};
 use xtask::workspace::Workspace;
-use xtask::{bench, btf_cut, captures, digest, ebpf, fuzz, matrix, process, test, vm};
+use xtask::{bench, btf_cut, captures, digest, ebpf, fuzz, lab, matrix, process, test, vm};
 
 fn run(cli: Cli) -> anyhow::Result<ExitCode> {
     process::be_verbose(cli.verbose);
@@ -20,6 +20,7 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Task::Digest => digest::run(&workspace),
         Task::Vm(task) => vm::run_task(&workspace, task),
         Task::Matrix(options) => matrix::run(&workspace, &options),
+        Task::Lab(options) => lab::run(&workspace, &options),
         Task::Test(options) => test::run(&workspace, &options),
         Task::Captures(options) => captures::run(&workspace, &options),
         Task::Bench(options) => bench::run(&workspace, &options),

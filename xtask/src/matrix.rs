@@ -1,18 +1,15 @@
 //! The live tests on every kernel line, in virtual machines.
 
-use std::panic::resume_unwind;
-use std::path::{Path, PathBuf};
-use std::process::{Command, ExitCode};
-use std::sync::{Mutex, PoisonError};
-use std::thread;
+use std::path::PathBuf;
+use std::process::ExitCode;
 use std::time::Duration;
 
-use anyhow::{Context as _, Result};
-use serde_json::Value;
+use anyhow::Result;
 
 use crate::cli::MatrixOptions;
 use crate::libtest::Tally;
-use crate::process;
+use crate::parallel;
+use crate::program::{Programs, stripped};
 use crate::vm::kernel::{self, Kernel};
 use crate::vm::{self, Content, Job, Machine, Verdict};
 use crate::workspace::Workspace;
@@ -94,7 +91,7 @@ pub fn run(workspace: &Workspace, options: &MatrixOptions) -> Result<ExitCode> {
 /// Something cannot be built, fetched or booted.
 pub fn execute(workspace: &Workspace, options: &MatrixOptions) -> Result<Report> {
     let kernels = kernel::fetch(workspace, &kernel::lines(&options.kernel)?, false)?;
-    let programs = Programs::build(workspace)?;
+    let guest = Guest::build(workspace)?;
     let mut rows = Vec::new();
     for pass in PASSES {
         let filter = match options.filter.as_deref() {
@@ -105,11 +102,14 @@ pub fn execute(workspace: &Workspace, options: &MatrixOptions) -> Result<Report>
         };
         let job = Job {
             name: pass.name.replace(' ', "-"),
-            content: programs.content(filter)?,
+            content: guest.content(filter)?,
             machine: pass.machine,
             timeout: Duration::from_secs(options.timeout),
         };
-        rows.extend(boot_all(workspace, &kernels, pass, &job)?);
+        rows.extend(parallel::each(&kernels, pass.at_once, |kernel| {
+            println!("booting {}: {}", kernel.release, pass.name);
+            boot(workspace, kernel, pass, &job)
+        })?);
     }
     print(&rows);
     let mut report = Report {
@@ -121,31 +121,6 @@ pub fn execute(workspace: &Workspace, options: &MatrixOptions) -> Result<Report>
         report.tally += row.tally;
     }
     Ok(report)
-}
-
-/// Boots every kernel with a job, as many at a time as the pass allows.
-fn boot_all(workspace: &Workspace, kernels: &[Kernel], pass: Pass, job: &Job) -> Result<Vec<Row>> {
-    let queue = Mutex::new(kernels.iter().enumerate());
-    let rows = Mutex::new(Vec::new());
-    let next = || queue.lock().unwrap_or_else(PoisonError::into_inner).next();
-    let work = || -> Result<()> {
-        while let Some((index, kernel)) = next() {
-            println!("booting {}: {}", kernel.release, pass.name);
-            let row = boot(workspace, kernel, pass, job)?;
-            rows.lock()
-                .unwrap_or_else(PoisonError::into_inner)
-                .push((index, row));
-        }
-        Ok(())
-    };
-    thread::scope(|scope| {
-        let workers: Vec<_> = (0..pass.at_once).map(|_| scope.spawn(work)).collect();
-        let mut ended = workers.into_iter().map(thread::ScopedJoinHandle::join);
-        ended.try_for_each(|worker| worker.unwrap_or_else(|panic| resume_unwind(panic)))
-    })?;
-    let mut rows = rows.into_inner().unwrap_or_else(PoisonError::into_inner);
-    rows.sort_by_key(|(index, _)| *index);
-    Ok(rows.into_iter().map(|(_, row)| row).collect())
 }
 
 /// Boots one kernel, and prints what it said where it failed.
@@ -197,30 +172,17 @@ fn print(rows: &[Row]) {
 }
 
 /// What runs in the machines: the binary under test, and the live tests.
-struct Programs {
+struct Guest {
     binary: PathBuf,
     tests: PathBuf,
 }
 
-impl Programs {
-    /// Builds as the test on this kernel does, to the letter of the command, so that one build serves both.
+impl Guest {
     fn build(workspace: &Workspace) -> Result<Self> {
-        let mut cargo: Command = process::cargo();
-        cargo
-            .current_dir(workspace.root())
-            .args(["test", "--workspace", "--no-run"])
-            .args(["--message-format", "json-render-diagnostics"]);
-        let messages = process::filter(&mut cargo, Vec::new())?;
-        let messages = String::from_utf8_lossy(&messages);
-        let built = |kind, name| {
-            let mut lines = messages.lines();
-            let found = lines.find_map(|line| executable(line, kind, name));
-            let found = found.with_context(|| format!("cargo built no {kind} {name}"))?;
-            stripped(workspace, &found, name)
-        };
+        let programs = Programs::build(workspace)?;
         Ok(Self {
-            binary: built("bin", "netdiag")?,
-            tests: built("test", "live")?,
+            binary: stripped(workspace, &programs.binary()?, "netdiag")?,
+            tests: stripped(workspace, &programs.test("live")?, "live")?,
         })
     }
 
@@ -241,54 +203,5 @@ impl Programs {
             content.add_dynamic(judge)?;
         }
         Ok(content)
-    }
-}
-
-/// A copy without symbols: the machines have little memory.
-fn stripped(workspace: &Workspace, program: &Path, name: &str) -> Result<PathBuf> {
-    let copy = workspace.target_dir("vm/programs")?.join(name);
-    process::run(process::program("strip").arg("-o").arg(&copy).arg(program))?;
-    Ok(copy)
-}
-
-/// The executable that a message of cargo announces, if it is of this kind and name. A program is also built as a test
-/// of itself, which is not meant.
-fn executable(message: &str, kind: &str, name: &str) -> Option<PathBuf> {
-    let message: Value = serde_json::from_str(message).ok()?;
-    let target = message.get("target")?;
-    let executable = message.get("executable")?.as_str()?;
-    let is_test = message.get("profile")?.get("test")?.as_bool()?;
-    let meant = target.get("name")? == name
-        && target.get("kind")?.get(0)? == kind
-        && is_test == (kind == "test");
-    meant.then(|| PathBuf::from(executable))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn finds_the_executable_among_the_messages() {
-        let message = |name: &str, kind: &str, test: bool, executable: &str| {
-            format!(
-                r#"{{"reason":"compiler-artifact","target":{{"kind":["{kind}"],"name":"{name}"}},"profile":{{"test":{test}}},"executable":{executable}}}"#
-            )
-        };
-        let live = message("live", "test", true, r#""/x""#);
-        assert_eq!(
-            executable(&live, "test", "live").unwrap(),
-            PathBuf::from("/x")
-        );
-        assert_eq!(executable(&live, "test", "golden"), None);
-        let library = message("live", "test", true, "null");
-        assert_eq!(executable(&library, "test", "live"), None);
-        let of_itself = message("netdiag", "bin", true, r#""/x""#);
-        assert_eq!(executable(&of_itself, "bin", "netdiag"), None);
-        let program = message("netdiag", "bin", false, r#""/y""#);
-        assert_eq!(
-            executable(&program, "bin", "netdiag").unwrap(),
-            PathBuf::from("/y")
-        );
     }
 }

@@ -128,7 +128,7 @@ impl<'a> Session<'a> {
             .test_programs()?
             .into_iter()
             // These trace.
-            .filter(|name| !matches!(name.as_str(), "live" | "pipe"))
+            .filter(|name| !matches!(name.as_str(), "lab" | "live" | "pipe"))
         {
             rest.extend(["--test".to_owned(), name]);
         }

@@ -114,7 +114,7 @@ fn a_tag_that_was_taken_off_is_put_back() {
                 (packet["dport"].as_u64(), packet["dst"].as_str()),
                 (Some(5000), Some("10.99.1.1"))
             );
-            assert_eq!(drop.get("finding"), None, "{drop:#}");
+            assert_eq!(drop["finding"], "firewall-drop", "{drop:#}");
         }
     });
 }

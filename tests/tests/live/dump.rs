@@ -297,6 +297,8 @@ fn a_stream_is_read_while_it_is_written() {
             assert_eq!(next(&mut lines)["kind"], "drop");
         }
         signal(watch.id(), Signal::INT);
+        let finding = next(&mut lines);
+        assert_eq!(finding["id"], "udp-port-closed", "{finding}");
         let summary = next(&mut lines);
         assert_eq!(summary["kind"], "summary", "{summary}");
         assert_eq!(summary["ledger"]["reported"], 2);

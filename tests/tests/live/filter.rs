@@ -148,7 +148,7 @@ fn the_snap_length_is_no_fault_of_the_packet() {
             );
             assert_eq!(drop["packet"].get("malformed"), None, "{drop:#}");
             assert_eq!(drop["packet"]["dport"], 4242, "{drop:#}");
-            assert_eq!(drop.get("finding"), None, "{drop:#}");
+            assert_eq!(drop["finding"], "udp-port-closed", "{drop:#}");
         }
     });
 }

@@ -166,7 +166,7 @@ fn data_in_pages() {
                 "{drop:#}"
             );
             assert_eq!(drop["packet"].get("malformed"), None, "{drop:#}");
-            assert_eq!(drop.get("finding"), None, "{drop:#}");
+            assert_eq!(drop["finding"], "udp-port-closed", "{drop:#}");
             assert_eq!(drop["packet"]["dport"], 4242, "{drop:#}");
         }
         assert_eq!(

@@ -13,10 +13,11 @@ use crate::process;
 use crate::workspace::Workspace;
 
 /// What the tests and the lab use; there is no automatic loading in the guest.
-const MODULES: [&str; 20] = [
+const MODULES: [&str; 23] = [
     "veth",
     "tun",
     "dummy",
+    "bridge",
     "nf_tables",
     "nft_ct",
     "nft_limit",
@@ -26,6 +27,7 @@ const MODULES: [&str; 20] = [
     "inet_diag",
     "tcp_diag",
     "sch_netem",
+    "sch_tbf",
     "cls_bpf",
     "sch_ingress",
     "act_gact",
@@ -34,6 +36,7 @@ const MODULES: [&str; 20] = [
     "vxlan",
     "ip_gre",
     "ipip",
+    "xfrm_user",
 ];
 
 /// The content of an initramfs, before it is packed for a kernel.
