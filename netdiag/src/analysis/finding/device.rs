@@ -23,7 +23,18 @@ pub(super) const RULES: &[Rule] = &[
             match () {
                 () if other && event.vlan_id().is_some() => Some(0.8),
                 () if other => Some(0.3),
-                () if event.vlan_id().is_none() => None,
+                // Every kernel takes these protocols, unless there was a tag. A tc filter drops here as well.
+                () if event.vlan_id().is_none() => {
+                    let known = matches!(
+                        event.packet.protocol,
+                        Protocol::Ipv4 | Protocol::Ipv6 | Protocol::Arp
+                    ) && event.dropped_in(CORE);
+                    match known {
+                        true if event.reason_is(&["UNHANDLED_PROTO"]) => Some(0.7),
+                        true if event.is_reasonless() => Some(0.4),
+                        _ => None,
+                    }
+                }
                 () if event.dropped_in(CORE) && event.reason_is(&["UNHANDLED_PROTO"]) => Some(0.8),
                 // A tc filter drops here as well.
                 () if event.dropped_in(CORE) && event.is_reasonless() => Some(0.6),

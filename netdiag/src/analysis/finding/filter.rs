@@ -113,7 +113,7 @@ pub(super) const RULES: &[Rule] = &[
         fault: |_| "a tc filter or program drops them as they come in".to_owned(),
         remedy: |tally| advice("tc-drop-ingress", tally),
         needs: &[Need::Device],
-        verdict: known::attached,
+        verdict: known::filtered,
         ..Rule::DEFAULT
     },
     Rule {
@@ -131,7 +131,7 @@ pub(super) const RULES: &[Rule] = &[
         fault: |_| "a tc filter or program drops them on their way out".to_owned(),
         remedy: |tally| advice("tc-drop-egress", tally),
         needs: &[Need::Device],
-        verdict: known::attached,
+        verdict: known::filtered,
         ..Rule::DEFAULT
     },
     Rule {

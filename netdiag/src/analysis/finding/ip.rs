@@ -21,6 +21,9 @@ const REASSEMBLY: &[&str] = &[
 /// The larger one of the device's and of `all` counts (`IN_DEV_RPFILTER`).
 const RP_FILTER: &str = "net.ipv4.conf.DEVICE.rp_filter";
 
+/// Where packets of tunnels are dropped that nobody has set up, once the tunnels' modules are loaded.
+const TUNNELS: &[&str] = &["tunnel4_rcv", "tunnel6_rcv", "tunnel46_rcv", "gre_rcv"];
+
 pub(super) const RULES: &[Rule] = &[
     Rule {
         id: "loopback-on-wire",
@@ -140,8 +143,11 @@ pub(super) const RULES: &[Rule] = &[
                 return Some(0.97);
             }
             let here = event.dropped_in(IP4_LOCAL) || event.dropped_in(IP6_LOCAL);
-            (event.is_unspecified() && here && !always_handled(event) && !event.is_for_group())
-                .then_some(0.8)
+            let tunnel = event.dropped_in(TUNNELS);
+            (event.is_unspecified()
+                && (here && !always_handled(event) || tunnel)
+                && !event.is_for_group())
+            .then_some(0.8)
         },
         counters: &["IpInUnknownProtos", "Ip6InUnknownProtos"],
         fault: |tally| format!("nothing on this host handles IP {}", protocol(tally)),

@@ -260,6 +260,17 @@ pub(super) fn attached(tally: &Tally, facts: &Facts) -> Verdict {
     verdict
 }
 
+/// For findings that say that tc drops. Kernels without reasons have no programs but those of filters.
+pub(super) fn filtered(tally: &Tally, facts: &Facts) -> Verdict {
+    let mut known = devices(tally, facts).peekable();
+    let bare = known.peek().is_some() && known.all(|(_, device)| device.filters.is_empty());
+    if bare && tally.reasons.is_empty() {
+        Verdict::contradicted()
+    } else {
+        attached(tally, facts)
+    }
+}
+
 /// For findings about a sysctl: its value where the packets were.
 pub(super) fn sysctl(tally: &Tally, facts: &Facts, name: &str) -> Verdict {
     let mut verdict = Verdict::stands();
