@@ -68,7 +68,12 @@ pub(super) fn settle(
         books.netns.is_none_or(of_it)
     });
     let spoken = spoken.as_slice();
-    let mut findings = tally.findings.finish(spoken, &ended.facts);
+    // What counters alone show of drops, a run about retransmissions does not look for.
+    let of_drops = match books.about {
+        Some(Subject::Retrans) => &[],
+        _ => spoken,
+    };
+    let mut findings = tally.findings.finish(of_drops, &ended.facts);
     if again {
         findings.extend(retrans::findings(&retransmissions.flows, spoken, compared));
         findings.sort_by_key(Finding::rank);

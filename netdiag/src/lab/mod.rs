@@ -20,7 +20,7 @@
 //! ```
 //!
 //! Nothing here touches the machine's own network namespace, its devices or its settings. The scenarios of `global` do,
-//! say so ([`Expectation::global`]), and are refused by [`Scenario::prepare`].
+//! say so (`Expectation::global`), and are refused by [`Scenario::prepare`].
 //!
 //! A new scenario is an entry in the `SCENARIOS` of a topic's file; a new topic adds its name to `topics!` below.
 //! This module is a leaf: it knows nothing of the rest of netdiag.

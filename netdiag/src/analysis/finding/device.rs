@@ -28,7 +28,9 @@ pub(super) const RULES: &[Rule] = &[
                     let known = matches!(
                         event.packet.protocol,
                         Protocol::Ipv4 | Protocol::Ipv6 | Protocol::Arp
-                    ) && event.dropped_in(CORE);
+                    ) && event.dropped_in(CORE)
+                        // The backup of a bond takes nothing, and sees what is for all.
+                        && !event.is_group_frame();
                     match known {
                         true if event.reason_is(&["UNHANDLED_PROTO"]) => Some(0.7),
                         true if event.is_reasonless() => Some(0.4),

@@ -96,7 +96,7 @@ fn nothing_takes_the_ethertype() {
         }
     }
     // The backup of a bond takes no IP.
-    nothing([drop(udp4(), "UNHANDLED_PROTO", CORE).framed(OURS)]);
+    nothing([drop(udp4(), "UNHANDLED_PROTO", CORE).framed([0xff; 6])]);
 }
 
 #[test]
