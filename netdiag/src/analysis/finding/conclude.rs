@@ -163,7 +163,7 @@ fn counted_alone(rule: &Rule, counted: Counted, verdict: &Verdict) -> Finding {
     remedy.extend(counted.remedy);
     Finding {
         id: rule.id,
-        severity: rule.severity,
+        severity: counted.severity.unwrap_or(rule.severity),
         confidence: hundredths(verdict.confidence.unwrap_or(counted.confidence)),
         count: counted.count,
         title: format!(

@@ -4,7 +4,7 @@
 //! the counters that speak for it are the ones that only it raises.
 
 use super::{
-    Event, Rule, known,
+    Event, Rule, Severity, known,
     rule::Counted,
     seen::{advice, destination, evidence_with_length, source},
 };
@@ -156,8 +156,11 @@ fn unsent(counters: &[Correlated], _: &Facts) -> Option<Counted> {
     let found = names
         .into_iter()
         .find_map(|name| Counted::rest(counters, name))?;
+    // A host without IPv6 to the world: programs try it first, and go on with IPv4.
+    let severity = (found.name == "Ip6OutNoRoutes").then_some(Severity::Info);
     Some(Counted {
         confidence: 0.9,
+        severity,
         fault: "there is no route to where a program wants to send: its connect or sendto gets ENETUNREACH".to_owned(),
         evidence: vec!["no packet was made, so there is nothing to show of it".to_owned()],
         remedy: vec![

@@ -122,6 +122,8 @@ pub(super) struct Counted {
     /// By how much they rose without an event.
     pub(super) count: u64,
     pub(super) confidence: f64,
+    /// Where it is less bad than what the rule says of packets.
+    pub(super) severity: Option<Severity>,
     /// "TcpExtListenOverflows"
     pub(super) name: &'static str,
     pub(super) namespaces: BTreeSet<NetnsId>,
