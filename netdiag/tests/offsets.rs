@@ -1,7 +1,8 @@
 //! What netdiag reads from a kernel's BTF, on the kernels whose types are committed below `tests/btf`, and whether the
 //! committed eBPF object agrees with the field table.
 //!
-//! The expected offsets are literal: they were read from the whole BTF of each kernel by another tool (bpftool).
+//! The expected offsets are literal: they were read from the whole BTF of each kernel by another tool (bpftool). Long
+//! for that reason: one line a field.
 #![expect(
     clippy::indexing_slicing,
     clippy::unwrap_used,

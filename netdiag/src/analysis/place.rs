@@ -1,5 +1,5 @@
 //! Functions that end up as the place of a drop, by what they do. What the compiler inlines goes by its caller's name, so
-//! several stand together.
+//! several stand together. The rules of findings and those of counters both go by them.
 
 /// The header check of IPv4.
 pub(super) const IP4: &[&str] = &["ip_rcv_core", "ip_rcv", "ip_list_rcv"];
@@ -73,4 +73,10 @@ pub(super) const TUN: &[&str] = &["tun_net_xmit"];
 pub(super) const IP6_LOCAL: &[&str] =
     &["ip6_protocol_deliver_rcu", "ip6_input_finish", "ip6_input"];
 /// The route of IPv6 is an error.
-pub(super) const IP6_ROUTE: &[&str] = &["ip6_pkt_drop", "ip6_pkt_discard", "ip6_pkt_discard_out"];
+pub(super) const IP6_ROUTE: &[&str] = &[
+    "ip6_pkt_drop",
+    "ip6_pkt_discard",
+    "ip6_pkt_discard_out",
+    "ip6_pkt_prohibit",
+    "ip6_pkt_prohibit_out",
+];

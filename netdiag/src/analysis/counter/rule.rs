@@ -171,23 +171,6 @@ const fn rule(
 }
 
 const ANYWHERE: &[&str] = &[];
-const IP4_FINISH: &[&str] = &[
-    "ip_rcv_finish_core",
-    "ip_rcv_finish",
-    "ip_list_rcv_finish",
-    "ip_sublist_rcv",
-];
-const UDP_QUEUE: &[&str] = &[
-    "udp_queue_rcv_one_skb",
-    "__udp_queue_rcv_skb",
-    "udp_queue_rcv_skb",
-];
-const UDP6_QUEUE: &[&str] = &[
-    "udpv6_queue_rcv_one_skb",
-    "__udpv6_queue_rcv_skb",
-    "udpv6_queue_rcv_skb",
-];
-const TCP: &[&str] = &["tcp_v4_rcv", "tcp_v6_rcv"];
 
 /// Every counter that speaks of drops.
 pub fn rules() -> impl Iterator<Item = &'static CounterRule> {

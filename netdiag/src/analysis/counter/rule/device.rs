@@ -1,9 +1,7 @@
 //! Counters of devices and of the processors' backlogs.
 
 use super::{ANYWHERE, CounterRule, Family, any, missing, on, rule};
-
-const CORE: &[&str] = &["__netif_receive_skb_core"];
-const TUN: &[&str] = &["tun_net_xmit"];
+use crate::analysis::place::{CORE, TUN};
 
 pub(super) static RULES: &[CounterRule] = &[
     rule(

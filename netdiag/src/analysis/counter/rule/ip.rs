@@ -1,18 +1,9 @@
 //! Counters of IPv4 and ICMP.
 
-use super::{
-    ANYWHERE, CounterRule, Family, HeaderFault, IP4_FINISH, QDISC, any, missing, on, rule,
-};
+use super::{ANYWHERE, CounterRule, Family, HeaderFault, QDISC, any, missing, on, rule};
+use crate::analysis::place::{ICMP, IP_ERROR, IP4, IP4_FINISH, IP4_LOCAL};
 
-const IP4: &[&str] = &["ip_rcv_core", "ip_rcv", "ip_list_rcv"];
 const IP4_FORWARD: &[&str] = &["ip_forward"];
-const IP4_LOCAL: &[&str] = &[
-    "ip_protocol_deliver_rcu",
-    "ip_local_deliver_finish",
-    "ip_local_deliver",
-];
-const IP_ERROR: &[&str] = &["ip_error"];
-const ICMP: &[&str] = &["icmp_rcv"];
 
 pub(super) static RULES: &[CounterRule] = &[
     rule(

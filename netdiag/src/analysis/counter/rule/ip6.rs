@@ -1,25 +1,9 @@
 //! Counters of IPv6 and ICMPv6.
 
 use super::{ANYWHERE, CounterRule, Family, HeaderFault, QDISC, any, missing, on, rule};
+use crate::analysis::place::{EXTHDRS, ICMP6, IP6, IP6_LOCAL, IP6_ROUTE};
 
-const IP6: &[&str] = &["ip6_rcv_core", "ipv6_rcv", "ipv6_list_rcv"];
 const IP6_FORWARD: &[&str] = &["ip6_forward"];
-const IP6_LOCAL: &[&str] = &["ip6_protocol_deliver_rcu", "ip6_input_finish", "ip6_input"];
-const IP6_ROUTE: &[&str] = &[
-    "ip6_pkt_drop",
-    "ip6_pkt_discard",
-    "ip6_pkt_discard_out",
-    "ip6_pkt_prohibit",
-    "ip6_pkt_prohibit_out",
-];
-const EXTHDRS: &[&str] = &[
-    "ip6_parse_tlv",
-    "icmpv6_param_prob_reason",
-    "icmpv6_param_prob",
-    "ipv6_destopt_rcv",
-    "ipv6_rthdr_rcv",
-];
-const ICMP6: &[&str] = &["icmpv6_rcv"];
 
 pub(super) static RULES: &[CounterRule] = &[
     rule(

@@ -1,19 +1,9 @@
 //! Counters of TCP, for both IP versions.
 
-use super::{
-    ANYWHERE, CounterRule, Family, HeaderFault, IP4_FINISH, TCP, UDP_QUEUE, UDP6_QUEUE, missing,
-    on, rule,
-};
+use super::{ANYWHERE, CounterRule, Family, HeaderFault, missing, on, rule};
+use crate::analysis::place::{IP4_FINISH, TCP, TCP_RECEIVE, UDP_QUEUE, UDP6_QUEUE};
 
 const TCP_LISTEN: &[&str] = &["tcp_v4_do_rcv", "tcp_v6_do_rcv"];
-const TCP_RECEIVE: &[&str] = &[
-    "tcp_v4_rcv",
-    "tcp_v6_rcv",
-    "tcp_v4_do_rcv",
-    "tcp_v6_do_rcv",
-    "tcp_add_backlog",
-    "tcp_rcv_established",
-];
 
 pub(super) static RULES: &[CounterRule] = &[
     rule(

@@ -1,15 +1,7 @@
 //! Counters of UDP, for both IP versions.
 
-use super::{CounterRule, Family, HeaderFault, UDP_QUEUE, UDP6_QUEUE, any, missing, on, rule};
-
-const UDP: &[&str] = &["__udp4_lib_rcv", "udp_rcv"];
-/// Where a reader finds a bad checksum late: the only drop there, with a reason since 6.15.
-const UDP_READ: &[&str] = &[
-    "first_packet_length",
-    "__first_packet_length",
-    "udp_read_skb",
-];
-const UDP6: &[&str] = &["__udp6_lib_rcv", "udpv6_rcv"];
+use super::{CounterRule, Family, HeaderFault, any, missing, on, rule};
+use crate::analysis::place::{UDP, UDP_QUEUE, UDP_READ, UDP6, UDP6_QUEUE};
 
 pub(super) static RULES: &[CounterRule] = &[
     rule(
