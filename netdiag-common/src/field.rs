@@ -44,6 +44,7 @@ macro_rules! kernel_fields {
             SKB_DEV: "sk_buff" "dev" Required;
             SKB_SK: "sk_buff" "sk" Required;
             SKB_IIF: "sk_buff" "skb_iif" Required;
+            SKB_DST: "sk_buff" "_skb_refdst" Optional;
             // Zero-sized marks before the bit fields `pkt_type` and (until 6.2) `vlan_present`.
             SKB_PKT_TYPE: "sk_buff" "__pkt_type_offset" Optional;
             SKB_VLAN_PRESENT: "sk_buff" "__pkt_vlan_present_offset" Optional;

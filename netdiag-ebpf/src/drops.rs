@@ -158,6 +158,9 @@ fn dropped<M: Memory>(skb: *const u8, location: u64, reason: u32, rx_sk: *const 
             Some(sk) if is_kernel_address(sk) => owner(sk, &mut record),
             _ => {}
         }
+        if record.netns == 0 {
+            record.netns = filter::netns_of_route::<M>(skb).unwrap_or(0);
+        }
         let name = core::mem::transmute::<[u8; IFNAMSIZ], filter::IfName>(record.ifname);
         // A drop that is evidence may be in any namespace, and on any device of the segment's way.
         let asked = FILTER_TCP.load() != 0

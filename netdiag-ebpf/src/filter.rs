@@ -1,11 +1,11 @@
 //! What the user asked for, decided before anything is reserved or copied.
 
 use crate::{
-    field::{DEV_IFINDEX, DEV_NAME, DEV_NET, NET_INUM, SKB_DEV},
-    memory::{Memory, is_kernel_address, pointer},
+    field::{DEV_IFINDEX, DEV_NAME, DEV_NET, DST_DEV, NET_INUM, SKB_DEV, SKB_DST},
+    memory::{Memory, Probed, is_kernel_address, pointer},
 };
 use aya_ebpf::Global;
-use netdiag_common::MAX_REASON_FILTERS;
+use netdiag_common::{MAX_REASON_FILTERS, field::ABSENT};
 
 /// The namespace's inode number; 0 admits all.
 #[unsafe(no_mangle)]
@@ -81,6 +81,31 @@ pub unsafe fn device_at<M: Memory>(base: *const u8, offset: u32) -> Option<Devic
         } else {
             None
         }
+    }
+}
+
+/// `SKB_DST_NOREF` of `linux/skbuff.h`: the packet has no reference of its own.
+const DST_NOREF: u64 = 1;
+
+/// The namespace of a packet's route. `tcp_v4_rcv` takes the device off a packet, and until 6.11 (`rx_sk`) nothing else
+/// tells whose it is.
+///
+/// The route shares its place with a node of a list (what TCP may have to send again): what is there is a route only
+/// when its device leads to a namespace.
+#[inline(always)]
+pub unsafe fn netns_of_route<M: Memory>(skb: *const u8) -> Option<u32> {
+    if SKB_DST.load() == ABSENT || DST_DEV.load() == ABSENT {
+        return None;
+    }
+    // SAFETY: as `Memory::read`; `Probed` reads any address.
+    unsafe {
+        let tagged = M::read::<u64>(skb, SKB_DST.load());
+        let dst = (tagged & !DST_NOREF) as *const u8;
+        if !is_kernel_address(dst) {
+            return None;
+        }
+        let found = device_at::<Probed>(dst, DST_DEV.load())?;
+        Some(found.netns)
     }
 }
 

@@ -35,6 +35,7 @@ const OFFSETS: &[(&str, [u32; 5])] = &[
     ("SKB_DEV", [16, 16, 16, 16, 16]),
     ("SKB_SK", [24, 24, 24, 24, 24]),
     ("SKB_IIF", [144, 144, 148, 144, 148]),
+    ("SKB_DST", [88, 88, 88, 88, 88]),
     ("SKB_PKT_TYPE", [128, 128, 128, 128, 128]),
     ("SKB_VLAN_PRESENT", [130, 130, ABSENT, ABSENT, ABSENT]),
     ("SKB_VLAN_ALL", [ABSENT, ABSENT, 156, 152, 156]),

@@ -113,6 +113,9 @@ pub struct MatrixOptions {
 /// The fault lab, scored.
 #[derive(Debug, Args)]
 pub struct LabOptions {
+    /// These scenarios alone (default: all)
+    #[arg(value_name = "SCENARIO", value_parser = scenario_name)]
+    pub scenarios: Vec<String>,
     /// One line only: 5.10, 6.1, 6.12 or 7 (repeatable; default: all, and this machine's kernel)
     #[arg(long, value_name = "LINE")]
     pub kernel: Vec<String>,
@@ -122,6 +125,17 @@ pub struct LabOptions {
     /// Seconds until a virtual machine counts as hanging
     #[arg(long, value_name = "SECONDS", default_value_t = 3600)]
     pub timeout: u64,
+}
+
+/// A name goes into the machine's script.
+fn scenario_name(name: &str) -> Result<String, String> {
+    let plain =
+        |letter: char| letter.is_ascii_lowercase() || letter.is_ascii_digit() || letter == '-';
+    if !name.is_empty() && name.chars().all(plain) {
+        Ok(name.to_owned())
+    } else {
+        Err("`netdiag lab list` shows the names".to_owned())
+    }
 }
 
 impl LabOptions {

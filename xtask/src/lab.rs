@@ -121,12 +121,12 @@ pub fn run(workspace: &Workspace, options: &LabOptions) -> Result<ExitCode> {
     let programs = Programs::build(workspace)?;
     let mut rows = Vec::new();
     if options.scores_here() {
-        rows.push(here(workspace, &programs)?);
+        rows.push(here(workspace, &programs, &options.scenarios)?);
     }
     if !kernels.is_empty() {
         let job = Job {
             name: "lab".to_owned(),
-            content: content(workspace, &programs)?,
+            content: content(workspace, &programs, &options.scenarios)?,
             machine: Machine::Counted,
             timeout: Duration::from_secs(options.timeout),
         };
@@ -144,7 +144,7 @@ pub fn run(workspace: &Workspace, options: &LabOptions) -> Result<ExitCode> {
 }
 
 /// Scores on this machine's kernel; the table shows as it grows.
-fn here(workspace: &Workspace, programs: &Programs) -> Result<Row> {
+fn here(workspace: &Workspace, programs: &Programs, scenarios: &[String]) -> Result<Row> {
     let release =
         fs::read_to_string("/proc/sys/kernel/osrelease").context("the kernel's release")?;
     let release = format!("{} (here)", release.trim());
@@ -156,6 +156,9 @@ fn here(workspace: &Workspace, programs: &Programs) -> Result<Row> {
         // Every scenario, and no knob of a machine that is not thrown away.
         .env_remove("NETDIAG_LAB")
         .env_remove("NETDIAG_LAB_GLOBAL");
+    if !scenarios.is_empty() {
+        test.env("NETDIAG_LAB", scenarios.join(","));
+    }
     let start = Instant::now();
     let (success, output) = process::tee(&mut test)?;
     let verdict = if success {
@@ -168,11 +171,15 @@ fn here(workspace: &Workspace, programs: &Programs) -> Result<Row> {
 }
 
 /// The initramfs: netdiag and the program that scores it.
-fn content(workspace: &Workspace, programs: &Programs) -> Result<Content> {
-    let mut content = Content::new(
-        "#!/bin/sh\nexport NETDIAG_BIN=/bin/netdiag NETDIAG_LAB_GLOBAL=1\n\
+fn content(workspace: &Workspace, programs: &Programs, scenarios: &[String]) -> Result<Content> {
+    let only = match scenarios {
+        [] => String::new(),
+        names => format!("export NETDIAG_LAB={}\n", names.join(",")),
+    };
+    let mut content = Content::new(format!(
+        "#!/bin/sh\nexport NETDIAG_BIN=/bin/netdiag NETDIAG_LAB_GLOBAL=1\n{only}\
          exec /test-lab --test-threads=1 --nocapture\n",
-    );
+    ));
     let binary = stripped(workspace, &programs.binary()?, "netdiag")?;
     content.add_program(binary, "/bin/netdiag")?;
     let test = stripped(workspace, &programs.test("lab")?, "lab")?;

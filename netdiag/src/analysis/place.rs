@@ -40,6 +40,8 @@ pub(super) const UDP_QUEUE: &[&str] = &[
     "__udp_queue_rcv_skb",
     "udp_queue_rcv_skb",
 ];
+/// The same for both IP versions, since 6.18: what finds no memory is dropped with others in one go.
+pub(super) const UDP_ENQUEUE: &[&str] = &["__udp_enqueue_schedule_skb"];
 /// Where a reader finds a bad checksum late: the only drop there, with a reason since 6.15.
 pub(super) const UDP_READ: &[&str] = &[
     "first_packet_length",

@@ -2,16 +2,17 @@
 
 use crate::{
     analysis::fact::{
-        Answer, Device, Facts, Filter, Listener, MOST, Neighbour, NeighbourTable, PacketRule,
-        Program, Question, Queue, Route,
+        Answer, CgroupProgram, Device, Facts, Filter, Listener, MOST, Neighbour, NeighbourTable,
+        PacketRule, Policies, Program, Question, Queue, Route,
     },
     kernel::{
         errno::Errno,
         fact::{
+            attached,
             link::{self, Link},
-            neighbour, nft,
+            neighbour, nft, offload,
             program::{self, Program as Loaded},
-            route, sysctl, tc,
+            route, sysctl, tc, xfrm,
         },
         netns::{self, Netns},
         sockdiag::{self, Which},
@@ -114,16 +115,22 @@ impl<'a> Host<'a> {
                         .collect(),
                 )
             }
-            Question::Programs { kind } => {
-                let number = program::kind(kind).ok_or("netdiag knows no such type")?;
-                let programs = self.programs.as_ref().map_err(|error| words(error))?;
-                let programs = programs.iter().filter(|program| program.kind == number);
-                Answer::Programs(
-                    programs
-                        .take(16)
-                        .map(|program| named(self.programs, program.id))
-                        .collect(),
-                )
+            Question::CgroupPrograms => {
+                let programs = attached::of_cgroups().map_err(failed)?;
+                let programs = programs.into_iter().map(|found| CgroupProgram {
+                    cgroup: found.cgroup,
+                    egress: found.egress,
+                    program: named(self.programs, found.program),
+                });
+                Answer::CgroupPrograms(programs.collect())
+            }
+            Question::Policies { .. } => {
+                let found = xfrm::policies().map_err(failed)?;
+                Answer::Policies(Policies {
+                    input: found.input,
+                    output: found.output,
+                    forward: found.forward,
+                })
             }
         })
     }
@@ -156,6 +163,21 @@ impl<'a> Host<'a> {
             .filter(|(index, _)| *index == link.index);
         let queues = tc::queues(link.index).unwrap_or_default();
         let filters = tc::filters(link.index).unwrap_or_default();
+        let filters = filters.into_iter().map(|filter| Filter {
+            parent: filter.parent.to_owned(),
+            kind: filter.kind,
+            preference: filter.preference,
+            program: filter.program.map(|(id, name)| Program { id, name }),
+        });
+        let tcx = attached::of_device(link.index).unwrap_or_default();
+        let tcx = tcx.into_iter().map(|(egress, id)| Filter {
+            parent: if egress { "egress" } else { "ingress" }.to_owned(),
+            kind: "tcx".to_owned(),
+            preference: 0,
+            program: Some(named(self.programs, id)),
+        });
+        let filters = tcx.chain(filters).take(32).collect();
+        let offloads = offload::of(name).unwrap_or_default();
         Ok(Device {
             dev_type: link.arphrd,
             kind: link.kind,
@@ -170,16 +192,8 @@ impl<'a> Host<'a> {
             vnis,
             xdp: link.xdp.map(|id| named(self.programs, id)),
             queues: queues.into_iter().take(32).map(queue).collect(),
-            filters: filters
-                .into_iter()
-                .take(32)
-                .map(|filter| Filter {
-                    parent: filter.parent.to_owned(),
-                    kind: filter.kind,
-                    preference: filter.preference,
-                    program: filter.program.map(|(id, name)| Program { id, name }),
-                })
-                .collect(),
+            filters,
+            offloads: offloads.into_iter().map(str::to_owned).collect(),
         })
     }
 
@@ -305,7 +319,8 @@ mod tests {
             Need::Neighbour,
             Need::PacketRules,
             Need::Listeners,
-            Need::Programs("cgroup_skb"),
+            Need::CgroupPrograms,
+            Need::Policies,
         ];
         let facts = fetch(&questions(&needs, [&here, &gone]));
         let number = |name, device| facts.number(netns, name, device);

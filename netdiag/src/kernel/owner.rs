@@ -3,7 +3,7 @@
 //! Both are looked up after the fact, so an answer is what holds now; a process that has ended is not found, and
 //! nothing is put in its place.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::fs;
 use std::os::unix::fs::{DirEntryExt, MetadataExt};
 use std::path::{Path, PathBuf};
@@ -93,8 +93,7 @@ impl Owners {
         if !self.cgroups.contains_key(&id) && due(self.next_walk) {
             let began = Instant::now();
             if self.mount.is_none() {
-                self.mount =
-                    cgroup2_mount(&fs::read_to_string("/proc/self/mountinfo").unwrap_or_default());
+                self.mount = cgroup_mount();
             }
             if self.cgroups.len() > MAX_CACHED {
                 self.cgroups.clear();
@@ -106,6 +105,18 @@ impl Owners {
         }
         self.cgroups.get(&id).cloned()
     }
+}
+
+/// Where the whole cgroup2 hierarchy is mounted; `None` where it is not.
+pub(super) fn cgroup_mount() -> Option<PathBuf> {
+    cgroup2_mount(&fs::read_to_string("/proc/self/mountinfo").ok()?)
+}
+
+/// The paths of the cgroups below the mount, `/` for its root: at most so many.
+pub(super) fn cgroups(mount: &Path, limit: usize) -> BTreeSet<String> {
+    let mut found = HashMap::new();
+    walk(mount, limit, &mut found);
+    found.into_values().collect()
 }
 
 fn due(next: Option<Instant>) -> bool {

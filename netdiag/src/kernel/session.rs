@@ -105,6 +105,7 @@ pub struct Session {
     counts: CountMap,
     reports: Vec<RungReport>,
     reasons: Reasons,
+    tells_receiver: bool,
     missed_before: u64,
     aside_missed_before: u64,
 }
@@ -157,6 +158,7 @@ impl Session {
             counts,
             reports,
             reasons,
+            tells_receiver: hook::drops::tells_receiver(btf),
             missed_before: 0,
             aside_missed_before: 0,
         })
@@ -178,6 +180,11 @@ impl Session {
     pub fn standing(&self, probe: &str) -> Option<&RungReport> {
         let holds = |report: &&RungReport| report.probe == probe && report.state.is_attached();
         self.reports.iter().find(holds)
+    }
+
+    /// Whether a drop names the socket that would have received the packet (since 6.11).
+    pub fn tells_receiver(&self) -> bool {
+        self.tells_receiver
     }
 
     /// The kernel's drop reasons; once.

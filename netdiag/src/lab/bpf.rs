@@ -25,9 +25,12 @@ pub const TC_DROP: i32 = 2;
 /// Of a filter of a socket or a cgroup: nothing passes.
 pub const NOTHING: i32 = 0;
 
-/// `BPF_PROG_LOAD` and `BPF_PROG_ATTACH`
+/// `BPF_PROG_LOAD`, `BPF_PROG_ATTACH` and `BPF_LINK_CREATE`
 const LOAD: libc::c_long = 5;
 const ATTACH: libc::c_long = 8;
+const LINK: libc::c_long = 28;
+/// `BPF_TCX_INGRESS` of `enum bpf_attach_type`
+const TCX_INGRESS: u32 = 46;
 
 /// The part of `union bpf_attr` that `BPF_PROG_LOAD` wants, as of 4.15.
 #[repr(C)]
@@ -109,6 +112,48 @@ pub fn attach_cgroup(
     unsafe { bpf(ATTACH, &request) }
         .map(drop)
         .map_err(|source| refused("attach to a cgroup", source).lacking("cgroup programs"))
+}
+
+/// The part of `union bpf_attr` that `BPF_LINK_CREATE` wants for TCX, as of 6.6.
+#[repr(C)]
+struct LinkRequest {
+    program: RawFd,
+    index: u32,
+    kind: u32,
+    flags: u32,
+    relative: u32,
+    padding: u32,
+    revision: u64,
+}
+
+/// Lets a classifier look at what a device receives, without a queueing discipline (TCX); until the answer is dropped.
+///
+/// # Errors
+/// What the kernel answered; [`LabError::Unsupported`] before 6.6.
+pub fn link_tcx(index: u32, program: BorrowedFd<'_>) -> Result<OwnedFd, LabError> {
+    let request = LinkRequest {
+        program: program.as_raw_fd(),
+        index,
+        kind: TCX_INGRESS,
+        flags: 0,
+        relative: 0,
+        padding: 0,
+        revision: 0,
+    };
+    // SAFETY: the kernel reads the request, which has no pointers.
+    let answer = unsafe { bpf(LINK, &request) };
+    let fd = answer
+        .and_then(|fd| RawFd::try_from(fd).map_err(io::Error::other))
+        .map_err(|source| match source.raw_os_error() {
+            // Older kernels know no such way to attach it.
+            Some(libc::EINVAL) => LabError::Unsupported {
+                what: "tcx",
+                source,
+            },
+            _ => refused("attach by TCX", source).lacking("tcx"),
+        })?;
+    // SAFETY: the kernel has just made this descriptor, and nobody else knows it.
+    Ok(unsafe { OwnedFd::from_raw_fd(fd) })
 }
 
 /// # Safety

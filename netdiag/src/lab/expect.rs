@@ -23,6 +23,10 @@ pub struct Expectation {
     pub device: Option<&'static str>,
     /// Whose the packets are.
     pub owner: Owner,
+    /// Which kernels tell of the drops.
+    pub told: Told,
+    /// The counter that leads to the finding where the kernel does not tell of the drops: by one a drop.
+    pub counted_alone: Option<&'static str>,
     /// What the kernel must have been built with; a kernel that lacks it answers [`LabError::Unsupported`] when the
     /// scenario is prepared.
     ///
@@ -34,6 +38,18 @@ pub struct Expectation {
     pub command: &'static str,
     /// Further faults of the same scenario.
     pub and: &'static [Expectation],
+}
+
+/// Which kernels tell of a drop.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Told {
+    /// All of them.
+    Always,
+    /// Those with reasons: before 5.17 `tcp_drop` frees without an event.
+    WithReasons,
+    /// Those that name the receiving socket, since 6.11: before, neither device, route nor socket tells in which
+    /// namespace it is.
+    WithReceiver,
 }
 
 /// Whose a dropped packet is.
@@ -64,6 +80,8 @@ impl Expectation {
         functions: &[],
         device: None,
         owner: Owner::Nobody,
+        told: Told::Always,
+        counted_alone: None,
         needs: &[],
         global: false,
         command: "drops",
@@ -130,6 +148,18 @@ impl Expectation {
 
     pub(super) const fn of(mut self, owner: Owner) -> Self {
         self.owner = owner;
+        self
+    }
+
+    /// Not every kernel tells of it.
+    pub(super) const fn told(mut self, told: Told) -> Self {
+        self.told = told;
+        self
+    }
+
+    /// Where the kernel does not tell of it, this counter leads to the finding.
+    pub(super) const fn counted_alone(mut self, counter: &'static str) -> Self {
+        self.counted_alone = Some(counter);
         self
     }
 

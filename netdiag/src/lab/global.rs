@@ -13,7 +13,7 @@ use super::peer::Peer;
 use super::tcp::{Service, serve};
 use super::udp::{OPEN_PORT, QUEUE4, listening};
 use super::{
-    Bench, Expectation, LabError, Namespace, Owner, Scenario, frame, l2, link, sysctl, traffic,
+    Bench, Expectation, LabError, Namespace, Owner, Scenario, Told, frame, l2, link, sysctl, traffic,
 };
 
 pub(super) const SCENARIOS: &[Scenario] = &[
@@ -25,9 +25,11 @@ pub(super) const SCENARIOS: &[Scenario] = &[
         Expectation::finding("udp-memory")
             .counter("UdpMemErrors")
             .at(&["PROTO_MEM"], QUEUE4)
-            // The datagram has lost its device by then.
+            // The datagram has lost its device by then, and its route.
             .on(None)
             .of(Owner::Receiver)
+            .told(Told::WithReceiver)
+            .counted_alone("UdpMemErrors")
             .global(),
         udp_memory,
     ),

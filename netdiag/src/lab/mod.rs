@@ -54,7 +54,7 @@ use std::time::Duration;
 pub use bench::{Bench, Injected};
 pub use cgroup::Cgroup;
 pub use error::LabError;
-pub use expect::{Expectation, Owner};
+pub use expect::{Expectation, Owner, Told};
 pub use namespace::{Namespace, current_netns};
 pub use tun::{Layer, PacketInfo, Tun};
 

@@ -32,6 +32,24 @@ pub(super) const SCENARIOS: &[Scenario] = &[
         },
     ),
     scenario(
+        "tcx-ingress",
+        "A BPF classifier drops what a device receives, attached without tc",
+        "As tc-ingress, by the newer way (TCX) that tc does not show: container networks use it since Linux 6.6.",
+        Expectation::finding("tc-drop-ingress")
+            .at(&["TC_INGRESS"], &["__netif_receive_skb_core"])
+            .needs(&["tcx"]),
+        || {
+            let (namespace, tun) = l3::device(false)?;
+            let link = namespace.run(|| {
+                let program = bpf::load(bpf::Kind::Classifier, bpf::TC_DROP)?;
+                let index = link::index(DEVICE, "attach a program to")?;
+                bpf::link_tcx(index, program.as_fd())
+            })?;
+            let packets = l3::repeat(Ip::V4.ethertype(), |seq| Ip::V4.datagram(seq, CLOSED_PORT));
+            Ok(Bench::writing(namespace, tun, packets).keeping(link))
+        },
+    ),
+    scenario(
         "tc-egress",
         "A BPF classifier drops what a program sends",
         "As tc-ingress, for what the device would send.",
@@ -82,8 +100,8 @@ pub(super) const SCENARIOS: &[Scenario] = &[
         "A BPF program of a cgroup drops what its sockets would receive",
         "systemd (IPAddressDeny) or a container runtime attached a program to the cgroup of the service: its sockets \
          get nothing.",
-        // One function and one reason for both (sk_filter_trim_cap): the finding names both, and the programs of cgroups.
-        Expectation::finding("socket-filter-drop")
+        // A socket's own filter has the same function and reason (sk_filter_trim_cap).
+        Expectation::finding("cgroup-program-drop")
             .at(&["SOCKET_FILTER", "BPF_CGROUP_INGRESS"], QUEUE4)
             .of(Owner::Receiver)
             .needs(&CGROUP),

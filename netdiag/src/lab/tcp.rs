@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::l3::{self, CLOSED_PORT, Ip, PACKETS, arriving, as_it_is, scenario};
 use super::peer::{ACK, Peer, PSH, RST, SYN};
 use super::udp::{OPEN_PORT, damaged};
-use super::{Bench, Expectation, LabError, Namespace, Owner, Scenario, Tun, frame, sockopt, traffic};
+use super::{Bench, Expectation, LabError, Namespace, Owner, Scenario, Told, Tun, frame, sockopt, traffic};
 
 const RECEIVE: &[&str] = &["tcp_v4_rcv", "tcp_v6_rcv"];
 /// Where a segment of a connection is dropped; what the compiler inlines goes by its caller's name.
@@ -21,13 +21,14 @@ const ESTABLISHED: &[&str] = &[
     "tcp_v6_do_rcv",
 ];
 
-/// What a connection refuses. The segment has lost its device by then (`tcp_v4_rcv`); whose it is, the kernel found out
-/// when it arrived (`tcp_v4_early_demux`).
+/// What a connection refuses. The segment has lost its device by then, and the socket that was found when it arrived
+/// (`tcp_v4_rcv`, `skb_steal_sock`).
 const fn established(id: &'static str, reasons: &'static [&'static str]) -> Expectation {
     Expectation::finding(id)
         .at(reasons, ESTABLISHED)
         .on(None)
-        .of(Owner::Process)
+        .of(Owner::Receiver)
+        .told(Told::WithReasons)
 }
 
 const CLOSED: Expectation = Expectation::finding("tcp-port-closed").at(&["NO_SOCKET"], RECEIVE);
@@ -77,7 +78,10 @@ pub(super) const SCENARIOS: &[Scenario] = &[
         "A peer goes on sending although the window is closed",
         "A program does not read its connection any more. Its window is closed, and what the peer sends all the same \
          is dropped.",
-        established("tcp-zero-window", &["TCP_ZEROWINDOW", "TCP_INVALID_END_SEQUENCE"]),
+        // Newer kernels look at the window before they look for room, and count it as BeyondWindow.
+        established("tcp-zero-window", &["TCP_ZEROWINDOW", "TCP_INVALID_END_SEQUENCE"])
+            .told(Told::WithReceiver)
+            .counted_alone("TcpExtTCPZeroWindowDrop"),
         stalled,
     ),
     scenario(
@@ -85,7 +89,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
         "Segments arrive whose timestamps run backwards",
         "Several machines behind one address, or a load balancer, mix their clocks in one connection: what carries an \
          older timestamp than before is taken for a leftover of long ago (PAWS).",
-        established("tcp-paws", &["TCP_RFC7323_PAWS"]).counter("TcpExtPAWSEstab"),
+        established("tcp-paws", &["TCP_RFC7323_PAWS"]).counter("TcpExtPAWSEstab").counted_alone("TcpExtPAWSEstab"),
         || {
             let younger = |peer: &mut Peer| {
                 peer.stamps = Some((1_000_000, 0));
@@ -100,7 +104,10 @@ pub(super) const SCENARIOS: &[Scenario] = &[
         "tcp-old-data",
         "Segments arrive again that were received already",
         "The peer thinks that its data were lost, because the acknowledgement was late or lost, and sends them again.",
-        established("tcp-old-data", &["TCP_OLD_DATA", "TCP_OLD_SEQUENCE"]).counter("TcpExtDelayedACKLost"),
+        established("tcp-old-data", &["TCP_OLD_DATA", "TCP_OLD_SEQUENCE"])
+            .told(Told::WithReceiver)
+            .counter("TcpExtDelayedACKLost")
+            .counted_alone("TcpExtDelayedACKLost"),
         || conversation(Ip::V4, |peer| peer.send(ACK | PSH, b"once"), |peer, _| peer.send(ACK | PSH, b"once")),
     ),
     scenario(

@@ -13,7 +13,8 @@ pub(super) const OPEN_PORT: u16 = 20_007;
 const UDP4: &[&str] = &["__udp4_lib_rcv", "udp_rcv"];
 const UDP6: &[&str] = &["__udp6_lib_rcv", "udpv6_rcv", "udp_rcv"];
 /// Where a datagram is put into its socket's queue.
-pub(super) const QUEUE4: &[&str] = &["udp_queue_rcv_one_skb", "__udp_queue_rcv_skb"];
+pub(super) const QUEUE4: &[&str] =
+    &["udp_queue_rcv_one_skb", "__udp_queue_rcv_skb", "__udp_enqueue_schedule_skb"];
 pub(super) const QUEUE6: &[&str] = &["udpv6_queue_rcv_one_skb", "__udpv6_queue_rcv_skb"];
 
 pub(super) const UDP_PORT_CLOSED: Expectation = Expectation::finding("udp-port-closed")

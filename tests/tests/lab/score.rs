@@ -3,7 +3,7 @@
 use std::fs;
 use std::time::Duration;
 
-use netdiag::lab::{Bench, Expectation, Owner, Scenario};
+use netdiag::lab::{Bench, Expectation, Owner, Scenario, Told};
 use netdiag_tests::{Live, Run, has_reasons, has_receiving_socket, run};
 use serde_json::Value;
 
@@ -115,11 +115,50 @@ pub(crate) fn score(scenario: &'static Scenario, mut bench: Bench) -> Row {
         row.check("finding", alarms(&run));
         return row;
     }
+    if let Some(why) = silence(expect.told) {
+        silent(&mut row, expect, &run, netns, why);
+        return row;
+    }
     drops(&mut row, expect, &run, netns);
     owners(&mut row, expect, &run);
     findings(&mut row, expect, &run);
     counters(&mut row, expect, &run, netns);
     row
+}
+
+/// Why this kernel does not tell of the drops.
+fn silence(told: Told) -> Option<&'static str> {
+    match told {
+        Told::WithReasons if !has_reasons() => Some("this kernel frees them without an event"),
+        Told::WithReceiver if !has_receiving_socket() => {
+            Some("this kernel does not tell whose they are")
+        }
+        _ => None,
+    }
+}
+
+/// Scores what the kernel does not tell of: that it does not, and what counters make of it.
+fn silent(row: &mut Row, expect: &Expectation, run: &Run, netns: u32, why: &str) {
+    assert_eq!(expect.faults().count(), 1, "a fault alone");
+    match run.drops.iter().find(|drop| !is_noise(drop)) {
+        None => row.leave("drop", why),
+        Some(drop) => row.check("drop", vec![format!("although {why}: {drop}")]),
+    }
+    let Some(counter) = expect.counted_alone.filter(|counter| is_counted(counter)) else {
+        match alarms(run) {
+            none if none.is_empty() => row.leave("finding", "no counter tells either"),
+            alarms => row.check("finding", alarms),
+        }
+        return;
+    };
+    let alone = Expectation {
+        drops: 0,
+        counter: Some(counter),
+        counted: expect.drops,
+        ..*expect
+    };
+    findings(row, &alone, run);
+    counters(row, &alone, run, netns);
 }
 
 /// What would wake somebody although nothing is wrong.

@@ -17,6 +17,8 @@ pub enum Gap {
     Partly,
     /// The run lost events.
     Lost,
+    /// The kernel does not tell in which namespace such drops are.
+    Unplaced,
     /// The kernel gives no reasons.
     Reasonless,
     /// Nobody knows.
@@ -24,13 +26,14 @@ pub enum Gap {
 }
 
 impl Gap {
-    const ALL: [Self; 8] = [
+    const ALL: [Self; 9] = [
         Self::Filtered,
         Self::Blind,
         Self::Silent,
         Self::Device,
         Self::Partly,
         Self::Lost,
+        Self::Unplaced,
         Self::Reasonless,
         Self::Unknown,
     ];
@@ -45,6 +48,7 @@ impl Gap {
             Self::Device => "device",
             Self::Partly => "partly",
             Self::Lost => "lost",
+            Self::Unplaced => "unplaced",
             Self::Reasonless => "reasonless",
             Self::Unknown => "unknown",
         }
@@ -68,6 +72,10 @@ impl Gap {
             }
             Self::Partly => "some of what this counts has no drop event",
             Self::Lost => "events of this run were lost",
+            Self::Unplaced => {
+                "before Linux 6.11 such a drop tells neither device nor socket, and nobody knows in which namespace \
+                 it is"
+            }
             Self::Reasonless => {
                 "this kernel gives no drop reasons, and the function alone does not tell"
             }
@@ -87,6 +95,8 @@ pub struct Circumstances {
     pub lost: u64,
     /// Whether the kernel gives reasons.
     pub reasons: bool,
+    /// Whether it names the receiving socket.
+    pub receiver: bool,
 }
 
 /// Counters that rise with an event at some places and without one at others.
@@ -106,6 +116,19 @@ const PARTLY: &[&str] = &[
     "IpFragFails",
     "Ip6FragFails",
     "Ip6InTooBigErrors",
+];
+
+/// Counters of what has lost its device and its route by the time that it is dropped: `tcp_data_queue` and
+/// `udp_queue_rcv_one_skb` take the route off (`skb_dst_drop`).
+const UNPLACED: &[&str] = &[
+    "TcpExtTCPZeroWindowDrop",
+    "TcpExtDelayedACKLost",
+    "TcpExtTCPOFOMerge",
+    "TcpExtTCPRcvQDrop",
+    "TcpExtTCPOFODrop",
+    "TcpExtOfoPruned",
+    "UdpMemErrors",
+    "Udp6MemErrors",
 ];
 
 /// Counters of a device that the stack raises as well, for what it does not want.
@@ -130,6 +153,7 @@ fn likely(name: &str, run: &Circumstances) -> Gap {
         () if !run.whole => Gap::Blind,
         () if run.filtered => Gap::Filtered,
         () if run.lost > 0 => Gap::Lost,
+        () if run.reasons && !run.receiver && UNPLACED.contains(&name) => Gap::Unplaced,
         () if PARTLY.contains(&name) => Gap::Partly,
         () if device => Gap::Device,
         () if !run.reasons => Gap::Reasonless,
@@ -162,12 +186,20 @@ mod tests {
         let whole = Circumstances {
             whole: true,
             reasons: true,
+            receiver: true,
             ..Circumstances::default()
         };
         let lost = Circumstances { lost: 1, ..whole };
         assert_eq!(gap("UdpNoPorts", 3, &lost), None);
         assert_eq!(gap("UdpNoPorts", 2, &lost), Some(Gap::Lost));
         assert_eq!(gap("UdpNoPorts", 2, &whole), Some(Gap::Unknown));
+        let older = Circumstances {
+            receiver: false,
+            ..whole
+        };
+        assert_eq!(gap("UdpMemErrors", 1, &older), Some(Gap::Unplaced));
+        assert_eq!(gap("UdpMemErrors", 1, &whole), Some(Gap::Unknown));
+        assert_eq!(gap("UdpNoPorts", 2, &older), Some(Gap::Unknown));
         assert_eq!(gap("TcpExtListenOverflows", 0, &whole), Some(Gap::Partly));
         assert_eq!(gap("rx_missed_errors", 0, &lost), Some(Gap::Device));
         assert_eq!(gap("rx_dropped", 0, &whole), Some(Gap::Device));
@@ -184,7 +216,7 @@ mod tests {
 
     #[test]
     fn names_are_those_of_counters_and_come_back() {
-        for name in PARTLY.iter().chain(BY_STACK) {
+        for name in PARTLY.iter().chain(BY_STACK).chain(UNPLACED) {
             assert!(rule(name).is_some(), "{name}");
         }
         for gap in Gap::ALL {

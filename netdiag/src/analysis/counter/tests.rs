@@ -154,7 +154,17 @@ fn without_reasons_function_and_fault_decide() {
             HeaderFault::None,
             &["IpInAddrErrors", "IpExtInNoRoutes"],
         ),
-        ("tcp_v4_rcv", HeaderFault::None, &[]),
+        (
+            "tcp_v4_rcv",
+            HeaderFault::None,
+            &[
+                "TcpExtTCPBacklogDrop",
+                "TcpExtTCPMD5NotFound",
+                "TcpExtTCPMD5Unexpected",
+                "TcpExtTCPMD5Failure",
+                "TcpExtTCPMinTTLDrop",
+            ],
+        ),
     ];
     for &(function, fault, expected) in cases {
         assert_eq!(

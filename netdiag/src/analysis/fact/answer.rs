@@ -21,8 +21,10 @@ pub enum Answer {
     PacketRules(Vec<PacketRule>),
     /// Listening sockets.
     Listeners(Vec<Listener>),
-    /// Loaded BPF programs.
-    Programs(Vec<Program>),
+    /// Programs of cgroups.
+    CgroupPrograms(Vec<CgroupProgram>),
+    /// The number of IPsec policies.
+    Policies(Policies),
 }
 
 /// A network device.
@@ -47,6 +49,8 @@ pub struct Device {
     pub mac: Option<String>,
     /// Its IP addresses.
     pub addresses: Vec<IpAddr>,
+    /// What it does instead of the kernel: `rx-checksum`, `tso`, `gro`.
+    pub offloads: Vec<String>,
     /// The ids of the VLAN devices on it.
     pub vlans: Vec<u16>,
     /// The network identifiers of the namespace's VXLAN devices.
@@ -77,6 +81,39 @@ impl fmt::Display for Program {
     }
 }
 
+/// A BPF program of a cgroup, which looks at its sockets' packets.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CgroupProgram {
+    /// The cgroup's path; its children's sockets are the program's as well.
+    pub cgroup: String,
+    /// Whether it looks at what they send, or at what they receive.
+    pub egress: bool,
+    /// The program.
+    pub program: Program,
+}
+
+impl CgroupProgram {
+    /// Whether the sockets of a cgroup are under the program.
+    #[must_use]
+    pub fn is_over(&self, cgroup: &str) -> bool {
+        let above = self.cgroup.trim_end_matches('/');
+        cgroup
+            .strip_prefix(above)
+            .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+    }
+}
+
+/// How many IPsec policies a namespace has.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Policies {
+    /// About packets for this host.
+    pub input: u32,
+    /// About packets of this host.
+    pub output: u32,
+    /// About packets to forward.
+    pub forward: u32,
+}
+
 /// A queueing discipline.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
@@ -103,7 +140,7 @@ pub struct Queue {
 pub struct Filter {
     /// `ingress`, `egress`, or the queueing discipline it stands at.
     pub parent: String,
-    /// `bpf`, `matchall`, `u32`.
+    /// `bpf`, `matchall`, `u32`; `tcx` of a program that is no filter of tc's.
     pub kind: String,
     /// Its preference.
     pub preference: u16,

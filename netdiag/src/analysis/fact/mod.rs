@@ -10,7 +10,8 @@ mod need;
 mod tests;
 
 pub use answer::{
-    Answer, Device, Filter, Listener, Neighbour, NeighbourTable, PacketRule, Program, Queue, Route,
+    Answer, CgroupProgram, Device, Filter, Listener, Neighbour, NeighbourTable, PacketRule,
+    Policies, Program, Queue, Route,
 };
 pub use need::{Need, Place, Question, questions};
 
@@ -193,13 +194,21 @@ impl Facts {
         }
     }
 
-    /// The loaded BPF programs of a type (`cgroup_skb`, `socket_filter`).
+    /// The BPF programs of cgroups that look at packets; `None` where that is not known.
     #[must_use]
-    pub fn programs(&self, kind: &str) -> &[Program] {
-        let kind = kind.to_owned();
-        match self.get(&Question::Programs { kind }) {
-            Some(Answer::Programs(programs)) => programs,
-            _ => &[],
+    pub fn cgroup_programs(&self) -> Option<&[CgroupProgram]> {
+        match self.get(&Question::CgroupPrograms)? {
+            Answer::CgroupPrograms(programs) => Some(programs),
+            _ => None,
+        }
+    }
+
+    /// How many IPsec policies a namespace has.
+    #[must_use]
+    pub fn policies(&self, netns: NetnsId) -> Option<Policies> {
+        match self.get(&Question::Policies { netns: netns.0 })? {
+            Answer::Policies(policies) => Some(*policies),
+            _ => None,
         }
     }
 }

@@ -23,8 +23,10 @@ pub enum Need {
     PacketRules,
     /// The sockets that listen on the destination's port.
     Listeners,
-    /// The loaded BPF programs of a type.
-    Programs(&'static str),
+    /// The BPF programs of cgroups that look at packets.
+    CgroupPrograms,
+    /// How many IPsec policies there are.
+    Policies,
 }
 
 /// Where a packet was, and where it was to go.
@@ -104,10 +106,12 @@ pub enum Question {
         /// The port.
         port: u16,
     },
-    /// Loaded BPF programs.
-    Programs {
-        /// Their type.
-        kind: String,
+    /// BPF programs of cgroups.
+    CgroupPrograms,
+    /// IPsec policies.
+    Policies {
+        /// The namespace.
+        netns: u32,
     },
 }
 
@@ -122,8 +126,9 @@ impl Question {
             | Self::Neighbour { netns, .. }
             | Self::NeighbourTable { netns, .. }
             | Self::PacketRules { netns }
+            | Self::Policies { netns }
             | Self::Listeners { netns, .. } => Some(NetnsId(netns)),
-            Self::Programs { .. } => None,
+            Self::CgroupPrograms => None,
         }
     }
 }
@@ -144,7 +149,8 @@ impl fmt::Display for Question {
             }
             Self::PacketRules { .. } => f.write_str("the nftables rules"),
             Self::Listeners { port, .. } => write!(f, "the listeners of port {port}"),
-            Self::Programs { kind } => write!(f, "the BPF programs of type {kind}"),
+            Self::CgroupPrograms => f.write_str("the BPF programs of cgroups"),
+            Self::Policies { .. } => f.write_str("the number of IPsec policies"),
         }
     }
 }
@@ -215,9 +221,11 @@ fn ask(need: Need, place: &Place, questions: &mut BTreeSet<Question>) {
         Need::Listeners => {
             questions.extend(place.port.map(|port| Question::Listeners { netns, port }));
         }
-        Need::Programs(kind) => {
-            let kind = kind.to_owned();
-            questions.insert(Question::Programs { kind });
+        Need::CgroupPrograms => {
+            questions.insert(Question::CgroupPrograms);
+        }
+        Need::Policies => {
+            questions.insert(Question::Policies { netns });
         }
     }
 }

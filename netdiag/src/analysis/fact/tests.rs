@@ -33,7 +33,8 @@ fn question() -> impl Strategy<Value = Question> {
             .prop_map(|(netns, version)| Question::NeighbourTable { netns, version }),
         any::<u32>().prop_map(|netns| Question::PacketRules { netns }),
         (any::<u32>(), any::<u16>()).prop_map(|(netns, port)| Question::Listeners { netns, port }),
-        name.prop_map(|kind| Question::Programs { kind }),
+        Just(Question::CgroupPrograms),
+        any::<u32>().prop_map(|netns| Question::Policies { netns }),
     ]
 }
 
@@ -48,11 +49,12 @@ prop_compose! {
         addresses in vec(ip(), 0..3),
         (vlans, vnis) in any::<(Vec<u16>, Vec<u32>)>(),
         xdp in option::of(program()),
+        offloads in vec(any::<String>(), 0..3),
         queues in vec(any::<(String, String, String, Option<(u32, String)>, Option<u32>, u64, u32)>(), 0..3),
         filters in vec((any::<String>(), any::<String>(), any::<u16>(), option::of(program())), 0..3),
     ) -> Device {
         Device {
-            dev_type, kind, up, carrier, operstate, promiscuous, mtu, mac, addresses, vlans, vnis, xdp,
+            dev_type, kind, up, carrier, operstate, promiscuous, mtu, mac, addresses, vlans, vnis, xdp, offloads,
             queues: queues.into_iter().map(|(kind, handle, parent, limit, loss_ppm, drops, queued)| {
                 Queue { kind, handle, parent, limit, loss_ppm, drops, queued }
             }).collect(),
@@ -118,7 +120,19 @@ fn answer() -> impl Strategy<Value = Answer> {
             .prop_map(|(entries, fulls)| Answer::NeighbourTable(NeighbourTable { entries, fulls })),
         vec(rule, 0..4).prop_map(Answer::PacketRules),
         vec(listener, 0..4).prop_map(Answer::Listeners),
-        vec(program(), 0..4).prop_map(Answer::Programs),
+        vec((any::<(String, bool)>(), program()), 0..4).prop_map(|programs| {
+            let of = |((cgroup, egress), program)| CgroupProgram {
+                cgroup,
+                egress,
+                program,
+            };
+            Answer::CgroupPrograms(programs.into_iter().map(of).collect())
+        }),
+        any::<(u32, u32, u32)>().prop_map(|(input, output, forward)| Answer::Policies(Policies {
+            input,
+            output,
+            forward,
+        })),
     ]
 }
 

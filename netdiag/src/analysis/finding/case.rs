@@ -1,6 +1,7 @@
 //! Each rule on packets as a kernel with reasons and one without drops them, and on packets that are another rule's, or
 //! nobody's.
 
+mod choice;
 mod device;
 mod filter;
 mod ip;
@@ -155,7 +156,8 @@ impl Drop {
         self.with(|event| {
             let claims = rules().filter_map(|rule| Some((rule.id, (rule.claims)(event)?)));
             let best = claims.reduce(|best, claim| if claim.1 > best.1 { claim } else { best });
-            best.map(|(id, _)| id)
+            // Below, it is a suspicion.
+            best.filter(|(_, sure)| *sure > 0.2).map(|(id, _)| id)
         })
     }
 

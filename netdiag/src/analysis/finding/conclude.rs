@@ -31,15 +31,15 @@ impl Findings {
         if noise.is_some_and(|noise| !noise.claimable) {
             return None;
         }
-        let claims = Claims::of(event);
-        let Some(rule) = claims.surest() else {
+        let claims = Claims::of(event, noise.is_some());
+        if claims.is_empty() {
             if event.is_drop() && noise.is_none() {
                 self.unexplained.observe(event);
             }
             return None;
-        };
+        }
         self.groups.observe(event, claims);
-        Some(rule.id)
+        Some(claims.surest()?.id)
     }
 
     /// What the findings want to know of the host. Only what has claimed drops, or what the counters show, asks.
@@ -65,7 +65,7 @@ impl Findings {
         let mut unexplained = self.unexplained.clone();
         let mut upheld = self
             .groups
-            .judge(facts, |tally| unexplained.add(&tally.sums));
+            .judge(counters, facts, |tally| unexplained.add(&tally.sums));
         for rule in rules() {
             let counted = (rule.counted)(counters, facts);
             let (mut finding, asked) = match (upheld.remove(rule.id), counted) {

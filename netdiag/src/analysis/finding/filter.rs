@@ -1,12 +1,12 @@
 //! What somebody told this host to drop: netfilter, tc, XDP, programs of cgroups and sockets, IPsec.
 
 use super::{
-    Event, Rule, known,
+    Event, Rule, Tally, known,
     seen::{advice, destination, owner, service, source},
 };
 use crate::analysis::fact::Need;
 use crate::{
-    analysis::place::{CORE, IP4_LOCAL, UDP_QUEUE, UDP6_QUEUE},
+    analysis::place::{CORE, IP4_LOCAL, TCP, UDP_QUEUE, UDP6_QUEUE},
     decode::{Protocol, TcpFlags, Transport},
 };
 
@@ -167,6 +167,9 @@ pub(super) const RULES: &[Rule] = &[
                 {
                     Some(0.6)
                 }
+                // Where there are such policies, a socket asks them as well.
+                () if is_queued(event) => Some(0.2),
+                () if event.is_reasonless() && event.is_tcp() && event.dropped_in(TCP) => Some(0.2),
                 () => None,
             }
         },
@@ -178,22 +181,21 @@ pub(super) const RULES: &[Rule] = &[
             )
         },
         remedy: |tally| advice("ipsec-policy", tally),
+        needs: &[Need::Policies],
+        verdict: known::policies,
         ..Rule::ERROR
     },
 ];
 
-/// A filter on a socket and a program of its cgroup end in one function, and with one reason. They stand apart: where
-/// there are no reasons, what UDP drops at a socket's queue is its full buffer more often.
+/// A filter on a socket and a program of its cgroup end in one function, and with one reason (`sk_filter_trim_cap`): the
+/// programs that cgroups have decide. They stand apart: where there are no reasons, what UDP drops at a socket's queue is
+/// its full buffer more often.
 pub(super) const SOCKET: &[Rule] = &[
     Rule {
         id: "socket-filter-drop",
         claims: |event| match () {
             () if event.reason_is(&["SOCKET_FILTER"]) => Some(0.6),
-            () if event.is_reasonless()
-                && (event.dropped_in(UDP_QUEUE) || event.dropped_in(UDP6_QUEUE)) =>
-            {
-                Some(0.35)
-            }
+            () if is_queued(event) => Some(0.35),
             () => None,
         },
         counters: &["UdpInErrors", "Udp6InErrors"],
@@ -202,11 +204,18 @@ pub(super) const SOCKET: &[Rule] = &[
                 || "the socket".to_owned(),
                 |owner| format!("the socket of {owner}"),
             );
-            format!("a filter refuses them for {whose}: its own, or a BPF program of its cgroup")
+            match tally.is_certain() {
+                true => format!("a filter that is set on {whose} refuses them"),
+                false => {
+                    format!(
+                        "a filter refuses them for {whose}: its own, or a BPF program of its cgroup"
+                    )
+                }
+            }
         },
         remedy: |tally| advice("socket-filter-drop", tally),
-        needs: &[Need::Programs("cgroup_skb")],
-        verdict: |_, facts| known::programs(facts, "cgroup_skb", "for cgroups"),
+        needs: &[Need::CgroupPrograms],
+        verdict: known::own_filter,
         ..Rule::DEFAULT
     },
     Rule {
@@ -215,24 +224,38 @@ pub(super) const SOCKET: &[Rule] = &[
             () if event.reason_is(&["BPF_CGROUP_EGRESS"]) => Some(0.97),
             () if event.is_reasonless() && event.dropped_in(CGROUP_OUT) => Some(0.85),
             () if event.reason_is(&["SOCKET_FILTER"]) => Some(0.4),
+            () if is_queued(event) => Some(0.3),
+            () if event.is_reasonless() && event.is_tcp() && event.dropped_in(TCP) => Some(0.2),
             () => None,
         },
         fault: |tally| {
             let whose = owner(tally)
                 .map_or_else(|| "the socket's".to_owned(), |owner| format!("{owner}'s"));
-            match tally.reasons.contains("SOCKET_FILTER") {
-                true => format!(
-                    "a filter refuses them for {whose} socket: one on the socket, or a BPF program of its cgroup"
-                ),
-                false => format!("a BPF program of {whose} cgroup does not let them out"),
+            match is_outgoing(tally) {
+                false => format!("a BPF program of {whose} cgroup does not let them in"),
+                true => format!("a BPF program of {whose} cgroup does not let them out"),
             }
         },
         remedy: |tally| advice("cgroup-program-drop", tally),
-        needs: &[Need::Programs("cgroup_skb")],
-        verdict: |_, facts| known::programs(facts, "cgroup_skb", "for cgroups"),
+        needs: &[Need::CgroupPrograms],
+        verdict: |tally, facts| match is_outgoing(tally) {
+            false => known::cgroup_ingress(tally, facts),
+            true => known::cgroup_egress(tally, facts),
+        },
         ..Rule::DEFAULT
     },
 ];
+
+/// Where a kernel without reasons puts datagrams into their sockets.
+fn is_queued(event: &Event<'_>) -> bool {
+    event.is_reasonless() && (event.dropped_in(UDP_QUEUE) || event.dropped_in(UDP6_QUEUE))
+}
+
+/// Whether a cgroup's program refused what its sockets send.
+fn is_outgoing(tally: &Tally) -> bool {
+    let at = |function: &String| CGROUP_OUT.contains(&function.as_str());
+    tally.reasons.contains("BPF_CGROUP_EGRESS") || tally.functions.iter().any(at)
+}
 
 /// How sure it is that a netfilter hook dropped it.
 fn filtered(event: &Event<'_>) -> Option<f32> {

@@ -1,15 +1,21 @@
 //! Packets of which the same rules are equally sure, kept together until facts tell which rule is right.
 
 use super::{RULES, Rule, Tally, rule::Verdict, rules};
-use crate::analysis::{event::Event, fact::Facts};
+use crate::analysis::{counter::Correlated, event::Event, fact::Facts};
 use netdiag_common::NetnsId;
 use std::collections::BTreeMap;
 
 /// So many rules may dispute a packet; what is less sure than these has no chance.
-const RIVALS: usize = 4;
+const RIVALS: usize = 6;
 
 /// More groups than this are not told apart by place.
 const MOST: usize = 512;
+
+/// A claim that is not surer than this is a suspicion: without a counter or a fact that speaks for it, it is dropped.
+const SUSPICION: f32 = 0.2;
+
+/// How sure a rule is of drops that its own counters have all counted.
+const COUNTED: f64 = 0.92;
 
 /// A rule, by its place among all, and how sure it is: the bits of a number between 0 and 1, which are in the order of
 /// the number.
@@ -19,11 +25,16 @@ type Claim = (usize, u32);
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Claims {
     claims: [Option<Claim>; RIVALS],
+    /// It may be known noise just as well, and is no riddle where nobody claims it in the end.
+    noise: bool,
 }
 
 impl Claims {
-    pub(super) fn of(event: &Event<'_>) -> Self {
-        let mut found = Self::default();
+    pub(super) fn of(event: &Event<'_>, noise: bool) -> Self {
+        let mut found = Self {
+            noise,
+            ..Self::default()
+        };
         for (index, rule) in rules().enumerate() {
             if let Some(sure) = (rule.claims)(event) {
                 found.insert((index, sure.clamp(0.0, 1.0).to_bits()));
@@ -54,9 +65,15 @@ impl Claims {
         self.each().map(|(_, rule, _)| rule)
     }
 
-    /// What the packet alone says.
+    /// Nobody claims it.
+    pub(super) fn is_empty(&self) -> bool {
+        self.claims == [None; RIVALS]
+    }
+
+    /// What the packet alone says, if anything.
     pub(super) fn surest(&self) -> Option<&'static Rule> {
-        self.rules().next()
+        let (_, rule, sure) = self.each().next()?;
+        (sure > SUSPICION).then_some(rule)
     }
 }
 
@@ -101,10 +118,11 @@ impl Groups {
             .map(|((claims, _), tally)| (claims, tally))
     }
 
-    /// Gives each group to the rule that is surest of it when the facts are known, by the rule's name; what facts leave
-    /// to none goes to `rest`.
+    /// Gives each group to the rule that is surest of it when counters and facts are known, by the rule's name; what
+    /// these leave to none goes to `rest`.
     pub(super) fn judge(
         &self,
+        counters: &[Correlated],
         facts: &Facts,
         mut rest: impl FnMut(&Tally),
     ) -> BTreeMap<&'static str, Upheld> {
@@ -112,13 +130,26 @@ impl Groups {
         for (claims, tally) in self.each() {
             let mut best: Option<(&Rule, f64, Verdict)> = None;
             for (_, rule, sure) in claims.each() {
+                let counted = rule
+                    .always_counted
+                    .then(|| counted(rule, tally, counters))
+                    .flatten();
+                if counted == Some(0.0) {
+                    continue;
+                }
                 let verdict = (rule.verdict)(tally, facts);
-                let sure = verdict.confidence.unwrap_or(f64::from(sure));
+                let known = verdict.confidence;
+                let known = known.or_else(|| counted.map(|part| part * COUNTED));
+                if known.is_none() && sure <= SUSPICION {
+                    continue;
+                }
+                let sure = known.unwrap_or(f64::from(sure));
                 if !verdict.contradicted && best.as_ref().is_none_or(|(_, most, _)| sure > *most) {
                     best = Some((rule, sure, verdict));
                 }
             }
             match best {
+                None if claims.noise => {}
                 None => rest(tally),
                 Some((rule, sure, verdict)) => {
                     let there = upheld.entry(rule.id).or_default();
@@ -129,4 +160,29 @@ impl Groups {
         }
         upheld
     }
+}
+
+/// Which part of the drops the rule's counters have counted, from 0 to 1. `None` where there are reasons, which tell
+/// more, and where nothing shows that the kernel's counters were read: none of the namespace rose.
+fn counted(rule: &Rule, tally: &Tally, counters: &[Correlated]) -> Option<f64> {
+    if tally.has_reasons() || tally.drops != tally.count || tally.namespaces.is_empty() {
+        return None;
+    }
+    let mut rose = 0u64;
+    for netns in &tally.namespaces {
+        let mut theirs = counters
+            .iter()
+            .filter(|counter| counter.key.netns == Some(*netns) && counter.key.ifname.is_none())
+            .peekable();
+        theirs.peek()?;
+        rose = theirs
+            .filter(|counter| rule.counters.contains(&counter.key.name.as_str()))
+            .fold(rose, |sum, counter| sum.saturating_add(counter.delta));
+    }
+    #[expect(
+        clippy::cast_precision_loss,
+        reason = "a count of packets far below 2^52"
+    )]
+    let part = rose as f64 / tally.drops.max(1) as f64;
+    Some(part.min(1.0))
 }

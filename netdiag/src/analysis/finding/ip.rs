@@ -1,8 +1,9 @@
 //! IP packets that this host does not accept: addresses, options, fragments, protocols, IPv6 switched off.
 
 use super::{
-    Event, Rule, known,
+    Event, Rule,
     seen::{advice, destination, evidence_with_macs, evidence_with_ttl, protocol, source},
+    way,
 };
 use crate::analysis::fact::Need;
 use crate::analysis::place::{EXTHDRS, IP4_FINISH, IP4_LOCAL, IP6, IP6_LOCAL};
@@ -17,9 +18,6 @@ const REASSEMBLY: &[&str] = &[
     "inet_frag_destroy",
     "inet_frag_rbtree_purge",
 ];
-
-/// The larger one of the device's and of `all` counts (`IN_DEV_RPFILTER`).
-const RP_FILTER: &str = "net.ipv4.conf.DEVICE.rp_filter";
 
 /// Where packets of tunnels are dropped that nobody has set up, once the tunnels' modules are loaded.
 const TUNNELS: &[&str] = &["tunnel4_rcv", "tunnel6_rcv", "tunnel46_rcv", "gre_rcv"];
@@ -80,6 +78,8 @@ pub(super) const RULES: &[Rule] = &[
         },
         evidence: evidence_with_macs,
         remedy: |tally| advice("martian-source", tally),
+        needs: &[Need::RouteBack],
+        verdict: way::martian,
         ..Rule::ERROR
     },
     Rule {
@@ -97,9 +97,10 @@ pub(super) const RULES: &[Rule] = &[
             .then_some(0.7)
         },
         counters: &["TcpExtIPReversePathFilter"],
+        always_counted: true,
         fault: |tally| {
             let source = source(tally);
-            let doubt = match tally.reasons.is_empty() {
+            let doubt = match tally.reasons.is_empty() && !tally.is_certain() {
                 true => ", or it is this host's own address (this kernel gives no reasons)",
                 false => "",
             };
@@ -108,8 +109,8 @@ pub(super) const RULES: &[Rule] = &[
             )
         },
         remedy: |tally| advice("reverse-path-filter", tally),
-        needs: &[Need::Sysctl(RP_FILTER), Need::RouteBack],
-        verdict: |tally, facts| known::sysctl(tally, facts, RP_FILTER),
+        needs: way::BACK,
+        verdict: way::reversed,
         ..Rule::ERROR
     },
     Rule {
@@ -281,6 +282,10 @@ fn martian(event: &Event<'_>) -> Option<f32> {
     }
     match () {
         () if is_never_a_source(ip.source) => Some(0.95),
+        // The reverse path filter drops in the same place. Whose address it is will tell.
+        () if event.reason.is_none() && !event.is_group_frame() && !event.is_for_group() => {
+            Some(0.4)
+        }
         // Of what gets no name here, an own address is left: fib_validate_source, before IP_LOCAL_SOURCE.
         () if event.reason.is_some() && !event.is_group_frame() && !event.is_for_group() => {
             Some(0.75)

@@ -1,7 +1,7 @@
 //! What facts say to findings, for the rules of several topics.
 
 use super::{Tally, rule::Verdict};
-use crate::analysis::fact::{Device, Facts, PacketRule};
+use crate::analysis::fact::{CgroupProgram, Device, Facts, PacketRule};
 use std::collections::BTreeSet;
 
 /// Evidence names no more rules or queues than this.
@@ -230,11 +230,115 @@ pub(super) const CONNTRACK_COUNT: &str = "net.netfilter.nf_conntrack_count";
 /// How many may be.
 pub(super) const CONNTRACK_MAX: &str = "net.netfilter.nf_conntrack_max";
 
-/// For findings about programs: those that are loaded.
-pub(super) fn programs(facts: &Facts, kind: &str, what: &str) -> Verdict {
+/// Those programs of cgroups that look at what the packets' sockets receive, or at what they send; of sockets whose
+/// cgroup is not known, all. `None` where the kernel did not tell.
+fn of_cgroups<'a>(tally: &Tally, facts: &'a Facts, egress: bool) -> Option<Vec<&'a CgroupProgram>> {
+    let programs = facts.cgroup_programs()?.iter();
+    let concerned = |program: &&CgroupProgram| {
+        program.egress == egress && tally.seen.cgroups().all(|cgroup| program.is_over(cgroup))
+    };
+    Some(programs.filter(concerned).collect())
+}
+
+/// For a finding that says that a socket's own filter refuses what comes in. Without a reason it is what is left.
+pub(super) fn own_filter(tally: &Tally, facts: &Facts) -> Verdict {
+    let sure = if tally.reasons.is_empty() { 0.5 } else { 0.95 };
+    match of_cgroups(tally, facts, false) {
+        Some(programs) if programs.is_empty() => Verdict::stands()
+            .with("no BPF program of a cgroup looks at what comes in for it")
+            .sure(sure),
+        _ => Verdict::stands(),
+    }
+}
+
+/// For a finding that says that a cgroup's program refuses what comes in. A filter of a socket's own can not be asked
+/// for, and is the rarer one.
+pub(super) fn cgroup_ingress(tally: &Tally, facts: &Facts) -> Verdict {
+    let sure = if tally.seen.cgroups().next().is_some() {
+        0.8
+    } else {
+        0.65
+    };
+    of_cgroup(tally, facts, false, sure)
+}
+
+/// For a finding that says that a cgroup's program refuses what goes out.
+pub(super) fn cgroup_egress(tally: &Tally, facts: &Facts) -> Verdict {
+    of_cgroup(tally, facts, true, 0.97)
+}
+
+fn of_cgroup(tally: &Tally, facts: &Facts, egress: bool, sure: f64) -> Verdict {
+    let Some(programs) = of_cgroups(tally, facts, egress) else {
+        return Verdict::stands();
+    };
+    if programs.is_empty() {
+        // One that was there when it dropped may have gone since.
+        return match tally.reasons.contains("BPF_CGROUP_EGRESS") {
+            true => Verdict::stands(),
+            false => Verdict::contradicted(),
+        };
+    }
+    let what = if egress { "sends" } else { "receives" };
+    let mut verdict = Verdict::stands().sure(sure);
+    for found in programs.into_iter().take(FEW) {
+        let CgroupProgram {
+            cgroup, program, ..
+        } = found;
+        verdict = verdict.with(format!(
+            "{program} looks at what the cgroup {cgroup} {what}"
+        ));
+    }
+    verdict
+}
+
+/// For a finding that says that an IPsec policy refuses.
+pub(super) fn policies(tally: &Tally, facts: &Facts) -> Verdict {
+    let known = tally.namespaces.iter();
+    let counts: Vec<_> = known.filter_map(|&netns| facts.policies(netns)).collect();
+    let silent = !tally.has_reasons();
+    match counts.iter().map(|count| count.input).max() {
+        None => Verdict::stands(),
+        Some(0) if silent => Verdict::contradicted(),
+        Some(0) => Verdict::stands(),
+        Some(input) => {
+            let words = format!("there are {input} IPsec policies about packets for this host");
+            let verdict = Verdict::stands().with(words);
+            if silent { verdict.sure(0.7) } else { verdict }
+        }
+    }
+}
+
+/// For a finding that says that nobody listens on a TCP port. Where the kernel does not say so, a listener that is there
+/// speaks against it.
+pub(super) fn unheard(tally: &Tally, facts: &Facts) -> Verdict {
+    let listens = tally.places.iter().any(|place| {
+        let listeners = place
+            .port
+            .and_then(|port| facts.listeners(place.netns, port))
+            .unwrap_or_default();
+        listeners.iter().any(|listener| {
+            let address = listener.address;
+            // Dual-stack sockets have the IPv6 one.
+            address.is_unspecified() || place.to == Some(address)
+        })
+    });
+    if listens && tally.reasons.is_empty() {
+        Verdict::contradicted()
+    } else {
+        Verdict::stands()
+    }
+}
+
+/// For findings about checksums: what the device does about them.
+pub(super) fn offloads(tally: &Tally, facts: &Facts) -> Verdict {
     let mut verdict = Verdict::stands();
-    for program in facts.programs(kind).iter().take(FEW) {
-        verdict = verdict.with(format!("{program} is loaded {what}"));
+    for (name, device) in devices(tally, facts) {
+        if !device.offloads.is_empty() {
+            verdict = verdict.with(format!(
+                "offloads of {name} that are on: {}",
+                device.offloads.join(", ")
+            ));
+        }
     }
     verdict
 }
@@ -251,10 +355,13 @@ pub(super) fn attached(tally: &Tally, facts: &Facts) -> Verdict {
                 .program
                 .as_ref()
                 .map_or_else(String::new, |program| format!(", {program}"));
-            verdict = verdict.with(format!(
-                "tc filter on {name}: {} at {}, preference {}{what}",
-                filter.kind, filter.parent, filter.preference
-            ));
+            let (kind, parent, preference) = (&filter.kind, &filter.parent, filter.preference);
+            verdict = verdict.with(match kind.as_str() {
+                "tcx" => format!("tcx {parent} on {name}{what}"),
+                _ => format!(
+                    "tc filter on {name}: {kind} at {parent}, preference {preference}{what}"
+                ),
+            });
         }
     }
     verdict
@@ -269,49 +376,4 @@ pub(super) fn filtered(tally: &Tally, facts: &Facts) -> Verdict {
     } else {
         attached(tally, facts)
     }
-}
-
-/// For findings about a sysctl: its value where the packets were.
-pub(super) fn sysctl(tally: &Tally, facts: &Facts, name: &str) -> Verdict {
-    let mut verdict = Verdict::stands();
-    let places: BTreeSet<_> = tally
-        .places
-        .iter()
-        .map(|place| {
-            (
-                place.netns,
-                place.device.as_deref().filter(|_| name.contains("DEVICE")),
-            )
-        })
-        .collect();
-    for (netns, device) in places {
-        if let Some(value) = facts.sysctl(netns, name, device) {
-            let name = device.map_or_else(
-                || name.to_owned(),
-                |device| name.replace("DEVICE", &device.replace('.', "/")),
-            );
-            verdict = verdict.with(format!("{name} is {value}"));
-        }
-    }
-    verdict
-}
-
-/// For findings about routes: what the kernel answers for the destinations.
-pub(super) fn routes(tally: &Tally, facts: &Facts) -> Verdict {
-    let mut verdict = Verdict::stands();
-    for place in tally.places.iter().take(FEW) {
-        let Some(to) = place.to else { continue };
-        let came_in = place.received && place.device.is_some();
-        let device = place.device.as_deref().filter(|_| came_in);
-        let found = facts.route_of(place.netns, to, place.from.filter(|_| came_in), device);
-        if let Some(route) = found {
-            let answer = match (&route.refused, &route.device) {
-                (Some(error), _) => format!("{error} for {to}"),
-                (None, Some(device)) => format!("{} by {device} for {to}", route.kind),
-                (None, None) => format!("{} for {to}", route.kind),
-            };
-            verdict = verdict.with(format!("the kernel's route, asked afterwards: {answer}"));
-        }
-    }
-    verdict
 }

@@ -26,6 +26,7 @@ mod tcp_segment;
 mod tests;
 mod udp;
 mod unexplained;
+mod way;
 
 pub use conclude::Findings;
 pub use unexplained::UNEXPLAINED;

@@ -4,22 +4,19 @@
 //! the counters that speak for it are the ones that only it raises.
 
 use super::{
-    Event, Rule, Severity, known,
+    Event, Rule, Severity,
     rule::Counted,
     seen::{advice, destination, evidence_with_length, source},
+    way,
 };
 use crate::analysis::place::{IP_ERROR, IP6_ROUTE};
-use crate::analysis::{
-    counter::Correlated,
-    fact::{Facts, Need},
-};
+use crate::analysis::{counter::Correlated, fact::Facts};
 
 /// Where a blackhole route ends.
 const DISCARD: &[&str] = &["dst_discard_out", "dst_discard"];
 /// IPv6 links take at least this.
 const IPV6_MIN_MTU: usize = 1280;
 
-const FORWARD: &str = "net.ipv4.ip_forward";
 /// Where a prohibit route of IPv6 ends.
 const PROHIBIT: &[&str] = &["ip6_pkt_prohibit", "ip6_pkt_prohibit_out"];
 
@@ -47,9 +44,11 @@ pub(super) const RULES: &[Rule] = &[
             "IpOutNoRoutes",
             "Ip6OutNoRoutes",
         ],
+        always_counted: true,
         fault: |tally| {
             let destination = destination(tally);
             match (tally.reasons.is_empty(), tally.seen.ipv6) {
+                _ if tally.is_certain() => format!("there is no route to {destination}"),
                 (true, _) => format!(
                     "there is no route to {destination}, forwarding is off, or a route discards it (this kernel does \
                      not say which)"
@@ -61,8 +60,8 @@ pub(super) const RULES: &[Rule] = &[
             }
         },
         remedy: |tally| advice("no-route", tally),
-        needs: &[Need::Route],
-        verdict: known::routes,
+        needs: way::WAYS,
+        verdict: way::none,
         counted: unsent,
         ..Rule::ERROR
     },
@@ -70,6 +69,7 @@ pub(super) const RULES: &[Rule] = &[
         id: "forwarding-off",
         claims: forwarding_off,
         counters: &["IpInAddrErrors", "Ip6InAddrErrors"],
+        always_counted: true,
         fault: |tally| {
             format!(
                 "{} is none of this host's addresses, and forwarding is off where the packets of {} come in",
@@ -78,8 +78,8 @@ pub(super) const RULES: &[Rule] = &[
             )
         },
         remedy: |tally| advice("forwarding-off", tally),
-        needs: &[Need::Sysctl(FORWARD)],
-        verdict: |tally, facts| known::sysctl(tally, facts, FORWARD),
+        needs: way::FORWARDS,
+        verdict: way::forwarding,
         ..Rule::ERROR
     },
     Rule {
@@ -93,6 +93,13 @@ pub(super) const RULES: &[Rule] = &[
             }
             () if event.dropped_in(IP_ERROR) && event.is_reasonless() => Some(0.3),
             () if is_silent_ipv6(event) => Some(0.3),
+            // Every refusal but a black hole's has this reason there.
+            () if event.reason_is(&["IP_INNOROUTES"])
+                && event.is_ipv6()
+                && !event.is_for_group() =>
+            {
+                Some(0.3)
+            }
             () => None,
         },
         fault: |tally| {
@@ -102,8 +109,8 @@ pub(super) const RULES: &[Rule] = &[
             )
         },
         remedy: |tally| advice("route-discards", tally),
-        needs: &[Need::Route],
-        verdict: known::routes,
+        needs: way::WAYS,
+        verdict: way::discards,
         ..Rule::DEFAULT
     },
 ];

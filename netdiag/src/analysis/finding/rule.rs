@@ -2,7 +2,7 @@
 
 use super::{Severity, Tally, seen};
 use crate::analysis::{
-    counter::Correlated,
+    counter::{Correlated, Gap},
     event::Event,
     fact::{Facts, Need},
 };
@@ -17,6 +17,9 @@ pub(super) struct Rule {
     pub(super) claims: fn(&Event<'_>) -> Option<f32>,
     /// Counters that speak for the finding.
     pub(super) counters: &'static [&'static str],
+    /// Each such drop raises one of these counters. Where a kernel gives no reasons and they stood still, it was
+    /// something else.
+    pub(super) always_counted: bool,
     /// What is wrong, after "57 packets dropped in ip_rcv_core ...".
     pub(super) fault: fn(&Tally) -> String,
     /// What more there is to say for it.
@@ -38,6 +41,7 @@ impl Rule {
         severity: Severity::Warning,
         claims: |_| None,
         counters: &[],
+        always_counted: false,
         fault: |_| String::new(),
         evidence: seen::evidence,
         remedy: |_| Vec::new(),
@@ -137,12 +141,23 @@ pub(super) struct Counted {
 impl Counted {
     /// What a counter rose by without an event, in all namespaces; `None` when every rise has its event.
     pub(super) fn rest(counters: &[Correlated], name: &'static str) -> Option<Self> {
+        Self::of(counters.iter(), name)
+    }
+
+    /// The same, on kernels alone that do not tell of such drops.
+    pub(super) fn untold(counters: &[Correlated], name: &'static str) -> Option<Self> {
+        let silent =
+            |counter: &&Correlated| matches!(counter.gap, Some(Gap::Reasonless | Gap::Unplaced));
+        Self::of(counters.iter().filter(silent), name)
+    }
+
+    fn of<'a>(counters: impl Iterator<Item = &'a Correlated>, name: &'static str) -> Option<Self> {
         let mut counted = Self {
             confidence: 1.0,
             name,
             ..Self::default()
         };
-        for counter in counters.iter().filter(|counter| counter.key.name == name) {
+        for counter in counters.filter(|counter| counter.key.name == name) {
             let rest = counter
                 .delta
                 .saturating_sub(counter.explained.unwrap_or_default());

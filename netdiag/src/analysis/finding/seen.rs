@@ -57,6 +57,10 @@ impl<T: PartialEq> Few<T> {
         self.more |= other.more;
     }
 
+    fn values(&self) -> impl Iterator<Item = &T> {
+        self.counts.iter().map(|(value, _)| value)
+    }
+
     fn is_one(&self) -> bool {
         self.counts.len() == 1 && !self.more
     }
@@ -103,6 +107,11 @@ pub(super) struct Seen {
 }
 
 impl Seen {
+    /// The first cgroups of the packets' sockets.
+    pub(super) fn cgroups(&self) -> impl Iterator<Item = &str> {
+        self.cgroups.values().map(String::as_str)
+    }
+
     pub(super) fn observe(&mut self, event: &Event<'_>) {
         let packet = event.packet.probable();
         if let (Some(source), Some(destination)) = (packet.src(), packet.dst()) {

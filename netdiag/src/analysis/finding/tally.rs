@@ -148,6 +148,16 @@ impl Tally {
         text
     }
 
+    /// Whether the kernel said why.
+    pub(super) fn has_reasons(&self) -> bool {
+        self.reasons.iter().any(|reason| reason != "NOT_SPECIFIED")
+    }
+
+    /// Whether there is little doubt, counters and facts considered.
+    pub(super) fn is_certain(&self) -> bool {
+        self.mean() >= 0.9
+    }
+
     /// How sure the rule was, on average.
     pub(super) fn mean(&self) -> f64 {
         #[expect(

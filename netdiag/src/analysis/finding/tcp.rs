@@ -4,11 +4,14 @@
 //! at all (`tcp_drop` calls `__kfree_skb`): counters have to speak there.
 
 use super::{
-    Event, Rule,
+    Event, Rule, known,
     rule::Counted,
     seen::{advice, evidence_with_ttl, owner, service, source},
 };
-use crate::analysis::{counter::Correlated, fact::Facts};
+use crate::analysis::{
+    counter::Correlated,
+    fact::{Facts, Need},
+};
 use crate::{
     analysis::place::{TCP, TCP_RECEIVE},
     decode::{MalformedKind, TcpFlags},
@@ -47,13 +50,17 @@ pub(super) const RULES: &[Rule] = &[
         counters: &["TcpInCsumErrors", "TcpInErrs"],
         fault: |tally| format!("the TCP checksum is wrong, from {}", source(tally)),
         remedy: |tally| advice("tcp-checksum", tally),
+        needs: &[Need::Device],
+        verdict: known::offloads,
         ..Rule::DEFAULT
     },
     Rule {
         id: "tcp-signature",
         claims: |event| match () {
             () if event.reason_is(SIGNATURE) => Some(0.97),
-            () if event.is_reasonless() && event.dropped_in(TCP) && is_signed(event) => Some(0.6),
+            () if is_silent(event) && is_signed(event) => Some(0.6),
+            // Its counters tell.
+            () if is_silent(event) => Some(0.2),
             () => None,
         },
         counters: &[
@@ -63,6 +70,7 @@ pub(super) const RULES: &[Rule] = &[
             "TcpExtTCPAOBad",
             "TcpExtTCPAOKeyNotFound",
         ],
+        always_counted: true,
         fault: |tally| {
             let has = |name: &str| tally.reasons.iter().any(|reason| reason.contains(name));
             let what = match () {
@@ -70,6 +78,9 @@ pub(super) const RULES: &[Rule] = &[
                 () if has("NOTFOUND") => "are not signed, and the socket demands it",
                 () if has("UNEXPECTED") => "are signed, and the socket has no key for them",
                 () if has("AUTH_HDR") => "have a malformed signature",
+                () if !tally.has_reasons() => {
+                    "have no signature, a wrong one, or one that nobody expects"
+                }
                 () => "have a wrong signature",
             };
             format!("the segments of {} {what}", source(tally))
@@ -148,9 +159,11 @@ pub(super) const RULES: &[Rule] = &[
             {
                 Some(0.65)
             }
+            () if is_silent(event) => Some(0.2),
             () => None,
         },
         counters: &["TcpExtTCPMinTTLDrop"],
+        always_counted: true,
         fault: |tally| {
             format!(
                 "the segments of {} come from farther away than {} allows (IP_MINTTL, IPV6_MINHOPCOUNT)",
@@ -186,6 +199,8 @@ pub(super) const RULES: &[Rule] = &[
             )
         },
         remedy: |tally| advice("tcp-port-closed", tally),
+        needs: &[Need::Listeners],
+        verdict: known::unheard,
         ..Rule::DEFAULT
     },
     Rule {
@@ -260,6 +275,14 @@ pub(super) const RULES: &[Rule] = &[
         ..Rule::DEFAULT
     },
 ];
+
+/// Before 5.17 the function has no word for what it drops.
+fn is_silent(event: &Event<'_>) -> bool {
+    event.is_reasonless()
+        && event.is_tcp()
+        && event.dropped_in(TCP)
+        && event.packet.faults().next().is_none()
+}
 
 fn is_plain_ack(event: &Event<'_>) -> bool {
     event.tcp().is_some_and(|flags| {

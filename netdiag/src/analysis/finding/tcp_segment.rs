@@ -1,11 +1,15 @@
 //! TCP segments that a standing connection does not take: out of its window, too old, no memory, after its end.
 
 use super::{
-    Rule,
+    Rule, Severity,
+    rule::Counted,
     seen::{advice, owner, service, source},
 };
-use crate::decode::TcpFlags;
+use crate::{analysis::place::TCP, decode::TcpFlags};
 
+/// Why there is no packet to show of it.
+const SILENT: &str = "what a standing connection refuses has no event before Linux 5.17, and some of it no namespace \
+                      before 6.11";
 const DO_RCV: &[&str] = &["tcp_v4_do_rcv", "tcp_v6_do_rcv"];
 
 pub(super) const RULES: &[Rule] = &[
@@ -22,6 +26,18 @@ pub(super) const RULES: &[Rule] = &[
             }
         },
         counters: &["TcpExtTCPZeroWindowDrop", "TcpExtTCPToZeroWindowAdv"],
+        counted: |counters, _| {
+            Some(Counted {
+                confidence: 0.6,
+                // A probe of one byte counts as well, and is ordinary.
+                severity: Some(Severity::Info),
+                fault: "data came for a connection whose receive window is closed, because its program does not read"
+                    .to_owned(),
+                evidence: vec![SILENT.to_owned()],
+                remedy: vec!["ss -tmi shows whose receive queue is full (Recv-Q)".to_owned()],
+                ..Counted::untold(counters, "TcpExtTCPZeroWindowDrop")?
+            })
+        },
         fault: |tally| {
             let who = owner(tally).unwrap_or_else(|| "its program".to_owned());
             format!(
@@ -44,6 +60,19 @@ pub(super) const RULES: &[Rule] = &[
             event.reason_is(REASONS).then_some(0.95)
         },
         counters: &["TcpExtPAWSEstab"],
+        counted: |counters, _| {
+            Some(Counted {
+                confidence: 0.8,
+                fault: "TCP timestamps of a peer go backwards, or are of somebody else: several hosts behind one \
+                        address"
+                    .to_owned(),
+                evidence: vec![SILENT.to_owned()],
+                remedy: vec![
+                    "tcpdump -n tcp shows the timestamps (TS val) of one address; they must not go back".to_owned(),
+                ],
+                ..Counted::untold(counters, "TcpExtPAWSEstab")?
+            })
+        },
         fault: |tally| {
             format!(
                 "the TCP timestamps of {} go backwards, or are of somebody else",
@@ -83,6 +112,16 @@ pub(super) const RULES: &[Rule] = &[
             () => None,
         },
         counters: &["TcpExtDelayedACKLost", "TcpExtTCPOFOMerge"],
+        counted: |counters, _| {
+            Some(Counted {
+                confidence: 0.8,
+                fault: "this host had the data already, and a peer sent it again too early"
+                    .to_owned(),
+                evidence: vec![SILENT.to_owned()],
+                remedy: vec!["netdiag retrans on the peer shows why it sends again".to_owned()],
+                ..Counted::untold(counters, "TcpExtDelayedACKLost")?
+            })
+        },
         fault: |tally| {
             format!(
                 "this host had the data already: {} sent it again too early",
@@ -132,9 +171,12 @@ pub(super) const RULES: &[Rule] = &[
         claims: |event| match () {
             () if event.reason_is(&["SOCKET_BACKLOG"]) => Some(0.97),
             () if event.is_unspecified() && event.dropped_in(&["tcp_add_backlog"]) => Some(0.85),
+            // Inlined, and one of several causes: its counter tells.
+            () if event.is_reasonless() && event.is_tcp() && event.dropped_in(TCP) => Some(0.2),
             () => None,
         },
         counters: &["TcpExtTCPBacklogDrop"],
+        always_counted: true,
         fault: |tally| {
             let who = owner(tally).unwrap_or_else(|| "its program".to_owned());
             format!(

@@ -4,11 +4,16 @@
 //! left is a closed port in the one, and mostly a full buffer in the other.
 
 use super::{
-    Event, Rule,
+    Event, Rule, known,
+    rule::Counted,
     seen::{advice, evidence_with_length, owner, service, source},
 };
 use crate::{
     analysis::place::{ICMP, ICMP6, UDP, UDP_QUEUE, UDP_READ, UDP6, UDP6_QUEUE},
+    analysis::{
+        counter::Correlated,
+        fact::{Facts, Need},
+    },
     decode::MalformedKind,
 };
 
@@ -61,6 +66,8 @@ pub(super) const RULES: &[Rule] = &[
         counters: &["UdpInCsumErrors", "Udp6InCsumErrors"],
         fault: |tally| format!("the UDP checksum is wrong, from {}", source(tally)),
         remedy: |tally| advice("udp-checksum", tally),
+        needs: &[Need::Device],
+        verdict: known::offloads,
         ..Rule::DEFAULT
     },
     Rule {
@@ -79,6 +86,7 @@ pub(super) const RULES: &[Rule] = &[
             () => None,
         },
         counters: &["UdpNoPorts", "Udp6NoPorts"],
+        always_counted: true,
         fault: |tally| format!("nobody listens on {}", service(tally)),
         remedy: |tally| advice("udp-port-closed", tally),
         ..Rule::DEFAULT
@@ -92,10 +100,11 @@ pub(super) const RULES: &[Rule] = &[
             () => None,
         },
         counters: &["UdpRcvbufErrors", "Udp6RcvbufErrors"],
+        always_counted: true,
         fault: |tally| {
             let who = owner(tally).unwrap_or_else(|| "the program".to_owned());
             let service = service(tally);
-            match tally.reasons.is_empty() {
+            match tally.reasons.is_empty() && !tally.is_certain() {
                 true => format!(
                     "the receive buffer of {service} is full and {who} does not read fast enough, or a filter refuses \
                      them (this kernel does not say which)"
@@ -117,6 +126,7 @@ pub(super) const RULES: &[Rule] = &[
             () => None,
         },
         counters: &["UdpMemErrors", "Udp6MemErrors"],
+        counted: out_of_memory,
         fault: |_| "all UDP sockets together have used up their memory (udp_mem)".to_owned(),
         remedy: |tally| advice("udp-memory", tally),
         ..Rule::ERROR
@@ -139,9 +149,29 @@ pub(super) const RULES: &[Rule] = &[
             )
         },
         remedy: |tally| advice("icmp-checksum", tally),
+        needs: &[Need::Device],
+        verdict: known::offloads,
         ..Rule::DEFAULT
     },
 ];
+
+/// Until 6.11 (`rx_sk`) such a drop tells neither device nor socket: with a namespace asked for, it is not among the
+/// events.
+fn out_of_memory(counters: &[Correlated], _: &Facts) -> Option<Counted> {
+    let found = ["UdpMemErrors", "Udp6MemErrors"]
+        .into_iter()
+        .find_map(|name| Counted::rest(counters, name))?;
+    Some(Counted {
+        confidence: 0.95,
+        fault: "all UDP sockets together have used up their memory (udp_mem)".to_owned(),
+        evidence: vec!["until Linux 6.11 such a drop tells neither device nor socket".to_owned()],
+        remedy: vec![
+            "cat /proc/net/sockstat (UDP: mem, in pages); sysctl net.ipv4.udp_mem".to_owned(),
+            "ss -uamn shows whose receive buffers hold it (skmem: r)".to_owned(),
+        ],
+        ..found
+    })
+}
 
 /// Where a datagram is checked and its socket looked for.
 fn is_received(event: &Event<'_>) -> bool {

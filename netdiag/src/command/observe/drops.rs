@@ -181,6 +181,7 @@ impl Observer for Drops<'_> {
                 whole: self.whole,
                 lost: ledger.lost,
                 reasons: self.reasons.known(),
+                receiver: session.tells_receiver(),
             },
         );
         let spoken = if compared { counters.as_slice() } else { &[] };

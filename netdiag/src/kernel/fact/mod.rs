@@ -2,12 +2,17 @@
 //!
 //! As in [`device`](super::device), attributes are read from their bytes: one that a newer kernel sends must cost that
 //! attribute, never the answer. What is longer than a reader wants is cut.
+//!
+//! A question loads no module into the kernel: where nobody speaks a protocol of netlink, there is nothing to ask about.
 
+pub mod attached;
 pub mod link;
 pub mod neighbour;
 mod netlink;
 pub mod nft;
+pub mod offload;
 pub mod program;
 pub mod route;
 pub mod sysctl;
 pub mod tc;
+pub mod xfrm;

@@ -5,7 +5,7 @@ use netlink_packet_core::{
     NetlinkHeader, NlasIterator,
 };
 use netlink_sys::{Socket, SocketAddr};
-use std::io;
+use std::{fs, io};
 
 /// A message of the answer: its type, and what follows the header.
 pub(super) type Message = (u16, Vec<u8>);
@@ -19,6 +19,20 @@ const ATTEMPTS: u32 = 4;
 /// `NLM_F_DUMP_INTR` of `linux/netlink.h`: the table changed while it was dumped.
 const NLM_F_DUMP_INTR: u16 = 0x10;
 const HEADER: usize = 16;
+
+/// Whether the kernel speaks the protocol in this namespace. A socket would load the module that does, if there is one
+/// (`netlink_create`).
+pub(super) fn is_spoken(protocol: isize) -> bool {
+    let Ok(sockets) = fs::read_to_string("/proc/thread-self/net/netlink") else {
+        return true;
+    };
+    sockets.lines().skip(1).any(|line| {
+        let mut columns = line.split_whitespace().skip(1);
+        let spoken = columns.next().and_then(|column| column.parse().ok());
+        // The kernel's own socket has no port.
+        spoken == Some(protocol) && columns.next() == Some("0")
+    })
+}
 
 /// Everything of a kind.
 pub(super) fn dump(protocol: isize, kind: u16, payload: &[u8]) -> io::Result<Vec<Message>> {

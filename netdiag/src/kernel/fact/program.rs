@@ -11,8 +11,6 @@ const MOST: usize = 4096;
 pub struct Program {
     /// Its id.
     pub id: u32,
-    /// `BPF_PROG_TYPE_*`, as a number.
-    pub kind: u32,
     /// Its name, cut to 15 bytes by the kernel.
     pub name: String,
 }
@@ -27,7 +25,6 @@ pub fn list() -> io::Result<Vec<Program>> {
         match found {
             Ok(info) => programs.push(Program {
                 id: info.id(),
-                kind: info.program_type() as u32,
                 name: info
                     .name_as_str()
                     .unwrap_or_default()
@@ -49,19 +46,5 @@ fn source(error: ProgramError) -> io::Error {
     match error {
         ProgramError::SyscallError(error) => error.io_error,
         other => io::Error::other(other.to_string()),
-    }
-}
-
-/// The number of a type that rules ask for.
-#[must_use]
-pub fn kind(name: &str) -> Option<u32> {
-    // `enum bpf_prog_type` of linux/bpf.h.
-    match name {
-        "socket_filter" => Some(1),
-        "sched_cls" => Some(3),
-        "xdp" => Some(6),
-        "cgroup_skb" => Some(8),
-        "lsm" => Some(29),
-        _ => None,
     }
 }

@@ -6,6 +6,11 @@ use crate::kernel::btf::KernelBtf;
 /// The tracepoint of dropped packets.
 pub const KFREE_SKB: &str = "kfree_skb";
 
+/// Whether the kernel tells for which socket a packet was that it received (`rx_sk`, since 6.11).
+pub fn tells_receiver(btf: Option<&KernelBtf>) -> bool {
+    arguments(btf, KFREE_SKB, 2, 4) == Ok(4)
+}
+
 /// Drops: the one observation that netdiag cannot do without.
 pub fn ladder(btf: Option<&KernelBtf>) -> Ladder {
     let arguments = arguments(btf, KFREE_SKB, 2, 4);

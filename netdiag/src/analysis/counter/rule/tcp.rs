@@ -62,7 +62,10 @@ pub(super) static RULES: &[CounterRule] = &[
     rule(
         "TcpExtTCPBacklogDrop",
         Family::TcpExt,
-        &[on(&["SOCKET_BACKLOG"], TCP_RECEIVE)],
+        &[
+            on(&["SOCKET_BACKLOG"], TCP_RECEIVE),
+            missing(TCP).choice("tcp_v4_rcv"),
+        ],
         "TCP segments dropped because the backlog of a busy socket was full",
     ),
     rule(
@@ -139,19 +142,28 @@ pub(super) static RULES: &[CounterRule] = &[
     rule(
         "TcpExtTCPMD5NotFound",
         Family::TcpExt,
-        &[on(&["TCP_MD5NOTFOUND"], ANYWHERE)],
+        &[
+            on(&["TCP_MD5NOTFOUND"], ANYWHERE),
+            missing(TCP).choice("tcp_v4_rcv"),
+        ],
         "TCP segments without the MD5 signature that was expected",
     ),
     rule(
         "TcpExtTCPMD5Unexpected",
         Family::TcpExt,
-        &[on(&["TCP_MD5UNEXPECTED"], ANYWHERE)],
+        &[
+            on(&["TCP_MD5UNEXPECTED"], ANYWHERE),
+            missing(TCP).choice("tcp_v4_rcv"),
+        ],
         "TCP segments with an MD5 signature that was not expected",
     ),
     rule(
         "TcpExtTCPMD5Failure",
         Family::TcpExt,
-        &[on(&["TCP_MD5FAILURE"], ANYWHERE)],
+        &[
+            on(&["TCP_MD5FAILURE"], ANYWHERE),
+            missing(TCP).choice("tcp_v4_rcv"),
+        ],
         "TCP segments with a wrong MD5 signature",
     ),
     rule(
@@ -169,7 +181,12 @@ pub(super) static RULES: &[CounterRule] = &[
     rule(
         "TcpExtTCPMinTTLDrop",
         Family::TcpExt,
-        &[on(&["TCP_MINTTL"], ANYWHERE)],
+        // 6.1 has no reason for it.
+        &[
+            on(&["TCP_MINTTL"], ANYWHERE),
+            on(&["NOT_SPECIFIED"], TCP).choice("tcp_v4_rcv"),
+            missing(TCP).choice("tcp_v4_rcv"),
+        ],
         "TCP segments whose TTL is below what the socket demands (IP_MINTTL)",
     ),
     rule(

@@ -1,7 +1,7 @@
 //! Counters of UDP, for both IP versions.
 
 use super::{CounterRule, Family, HeaderFault, any, missing, on, rule};
-use crate::analysis::place::{UDP, UDP_QUEUE, UDP_READ, UDP6, UDP6_QUEUE};
+use crate::analysis::place::{UDP, UDP_ENQUEUE, UDP_QUEUE, UDP_READ, UDP6, UDP6_QUEUE};
 
 pub(super) static RULES: &[CounterRule] = &[
     rule(
@@ -21,6 +21,7 @@ pub(super) static RULES: &[CounterRule] = &[
             on(&["UDP_CSUM", "PKT_TOO_SMALL", "XFRM_POLICY"], UDP),
             // Whatever fails at the socket ends in UDP_MIB_INERRORS.
             any(UDP_QUEUE),
+            any(UDP_ENQUEUE).version(4),
             any(UDP_READ),
             on(&["UDP_CSUM"], &["udp_recvmsg"]),
             missing(UDP).fault(HeaderFault::Header),
@@ -59,6 +60,7 @@ pub(super) static RULES: &[CounterRule] = &[
         Family::Udp,
         &[
             on(&["PROTO_MEM"], UDP_QUEUE),
+            on(&["PROTO_MEM"], UDP_ENQUEUE).version(4),
             missing(UDP_QUEUE)
                 .fault(HeaderFault::None)
                 .choice("udp_queue"),
@@ -88,6 +90,7 @@ pub(super) static RULES: &[CounterRule] = &[
             on(&["UDP_CSUM", "PKT_TOO_SMALL", "XFRM_POLICY"], UDP6),
             on(&["NO_SOCKET"], UDP6).fault(HeaderFault::Checksum),
             any(UDP6_QUEUE),
+            any(UDP_ENQUEUE).version(6),
             on(&["UDP_CSUM"], &["udpv6_recvmsg"]),
             missing(UDP6).fault(HeaderFault::Header),
             missing(UDP6).fault(HeaderFault::LengthBeyond),
@@ -124,6 +127,7 @@ pub(super) static RULES: &[CounterRule] = &[
         Family::Udp6,
         &[
             on(&["PROTO_MEM"], UDP6_QUEUE),
+            on(&["PROTO_MEM"], UDP_ENQUEUE).version(6),
             missing(UDP6_QUEUE)
                 .fault(HeaderFault::None)
                 .choice("udp6_queue"),

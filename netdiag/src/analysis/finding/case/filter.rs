@@ -105,7 +105,7 @@ fn programs_drop() {
 }
 
 #[test]
-fn a_filter_on_a_socket_and_one_of_its_cgroup_are_not_told_apart() {
+fn a_packet_alone_does_not_tell_a_socket_filter_from_its_cgroups_program() {
     let both = drop(udp4(), "SOCKET_FILTER", "udp_queue_rcv_one_skb");
     assert!(both.claim("cgroup-program-drop") < both.claim("socket-filter-drop"));
     assert!(both.claim("cgroup-program-drop").is_some());

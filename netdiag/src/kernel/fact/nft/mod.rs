@@ -2,8 +2,13 @@
 
 mod expression;
 
-use super::netlink::{Message, attribute, attributes, dump, text_of};
-use std::{collections::BTreeMap, io};
+use super::netlink::{Message, attribute, attributes, dump, is_spoken, text_of};
+use std::{
+    collections::BTreeMap,
+    fs::File,
+    io::{self, BufRead as _, BufReader},
+    path::Path,
+};
 
 /// A rule, or the policy of a chain.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -56,6 +61,9 @@ type Chain = (u8, String, String);
 /// # Errors
 /// What the kernel answered: this needs `CAP_NET_ADMIN`.
 pub fn list() -> io::Result<Vec<Rule>> {
+    if !is_spoken(NETLINK_NETFILTER) || !is_there() {
+        return Ok(Vec::new());
+    }
     let chains = match dump(NETLINK_NETFILTER, NFT_MSG_GETCHAIN, &[0; NFGENMSG]) {
         Ok(chains) => chains,
         // Without nf_tables there is no rule of its.
@@ -64,6 +72,20 @@ pub fn list() -> io::Result<Vec<Rule>> {
     };
     let rules = dump(NETLINK_NETFILTER, NFT_MSG_GETRULE, &[0; NFGENMSG])?;
     Ok(read(&chains, &rules))
+}
+
+/// Whether the kernel has nf_tables: as a module that is loaded, or built in. A question would load the module
+/// (`nfnetlink_rcv_msg`).
+fn is_there() -> bool {
+    const SYMBOL: &str = "nf_tables_newtable";
+    if Path::new("/sys/module/nf_tables").exists() {
+        return true;
+    }
+    // Without the list of symbols nobody knows, and the rules are worth more.
+    File::open("/proc/kallsyms").map_or(true, |symbols| {
+        let mut lines = BufReader::new(symbols).lines().map_while(Result::ok);
+        lines.any(|line| line.split_whitespace().nth(2) == Some(SYMBOL))
+    })
 }
 
 fn absent(error: &io::Error) -> bool {

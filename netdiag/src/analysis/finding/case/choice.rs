@@ -1,0 +1,275 @@
+//! Where one function and no reason stand for several causes, counters and facts choose.
+
+use super::*;
+use crate::analysis::{
+    counter::{Correlated, CounterKey},
+    fact::{Answer, CgroupProgram, Listener, Policies, Question, Route},
+    finding::UNEXPLAINED,
+};
+use std::net::IpAddr;
+
+const QUEUE: &str = "udp_queue_rcv_one_skb";
+const FORWARDING: &str = "net.ipv4.conf.DEVICE.forwarding";
+const RP_FILTER: &str = "net.ipv4.conf.DEVICE.rp_filter";
+const NETNS: u32 = 1;
+
+fn rose(name: &str, delta: u64) -> Correlated {
+    Correlated {
+        key: CounterKey {
+            netns: Some(NetnsId(NETNS)),
+            ifname: None,
+            name: name.to_owned(),
+        },
+        delta,
+        explained: Some(0),
+        gap: None,
+    }
+}
+
+/// What four such drops are in the end.
+fn concluded(drop: &Drop, counters: &[Correlated], facts: &Facts) -> Vec<(&'static str, u64)> {
+    let mut findings = Findings::default();
+    for _ in 0..4 {
+        drop.with(|event| findings.observe(event));
+    }
+    let found = findings.finish(counters, facts);
+    found.iter().map(|found| (found.id, found.count)).collect()
+}
+
+fn facts(known: impl IntoIterator<Item = (Question, Answer)>) -> Facts {
+    let mut facts = Facts::default();
+    for (question, answer) in known {
+        facts.learn(question, Ok(answer));
+    }
+    facts
+}
+
+fn sysctl(name: &str, device: Option<&str>, value: &str) -> (Question, Answer) {
+    let question = Question::Sysctl {
+        netns: NETNS,
+        name: name.to_owned(),
+        device: device.map(str::to_owned),
+    };
+    (question, Answer::Sysctl(value.to_owned()))
+}
+
+/// The route of what came in.
+fn onward(from: IpAddr, to: IpAddr, refused: &str) -> (Question, Answer) {
+    let question = Question::Route {
+        netns: NETNS,
+        to,
+        from: Some(from),
+        device: Some("eth0".to_owned()),
+    };
+    let route = Route {
+        refused: Some(refused.to_owned()),
+        ..Route::default()
+    };
+    (question, Answer::Route(route))
+}
+
+#[test]
+fn the_route_was_an_error() {
+    let drop = drop(udp4(), "", "ip_error");
+    let on = || sysctl(FORWARDING, Some("eth0"), "1");
+    let off = || sysctl(FORWARDING, Some("eth0"), "0");
+    let route = |refused| onward(SRC.into(), DST.into(), refused);
+    let of = |known: Vec<_>| concluded(&drop, &[], &facts(known));
+    assert_eq!(of(vec![on(), route("ENETUNREACH")]), [("no-route", 4)]);
+    for refused in ["EACCES", "EINVAL", "EHOSTUNREACH"] {
+        assert_eq!(of(vec![on(), route(refused)]), [("route-discards", 4)]);
+    }
+    // With forwarding off, the kernel gives this answer whatever the route is.
+    assert_eq!(
+        of(vec![off(), route("EHOSTUNREACH")]),
+        [("forwarding-off", 4)]
+    );
+    let counted = |name| concluded(&drop, &[rose(name, 4)], &Facts::default());
+    assert_eq!(counted("IpInAddrErrors"), [("forwarding-off", 4)]);
+    assert_eq!(counted("IpExtInNoRoutes"), [("no-route", 4)]);
+    // What nobody counts is what a route discards.
+    assert_eq!(counted("UdpNoPorts"), [("route-discards", 4)]);
+}
+
+#[test]
+fn ipv6_has_one_reason_for_every_route_that_is_an_error() {
+    let drop = drop(udp6(), "IP_INNOROUTES", "ip6_pkt_drop");
+    let of = |refused| {
+        let known = onward(SRC6.into(), DST6.into(), refused);
+        concluded(&drop, &[], &facts([known]))
+    };
+    assert_eq!(of("ENETUNREACH"), [("no-route", 4)]);
+    assert_eq!(of("EACCES"), [("route-discards", 4)]);
+    assert_eq!(concluded(&drop, &[], &Facts::default()), [("no-route", 4)]);
+}
+
+#[test]
+fn a_reason_is_not_contradicted_by_what_is_true_later() {
+    let of = |reason| {
+        let drop = drop(udp4(), reason, "ip_error");
+        let known = [
+            sysctl(FORWARDING, Some("eth0"), "1"),
+            onward(SRC.into(), DST.into(), "EACCES"),
+        ];
+        concluded(&drop, &[rose("UdpNoPorts", 1)], &facts(known))
+    };
+    assert_eq!(of("IP_INADDRERRORS"), [("forwarding-off", 4)]);
+    assert_eq!(of("IP_INNOROUTES"), [("no-route", 4)]);
+}
+
+#[test]
+fn a_source_is_impossible_or_comes_from_the_wrong_side() {
+    let drop = drop(udp4(), "", "ip_rcv_finish_core");
+    let back = |kind: &str| {
+        let question = Question::Route {
+            netns: NETNS,
+            to: SRC.into(),
+            from: None,
+            device: None,
+        };
+        let route = Route {
+            kind: kind.to_owned(),
+            ..Route::default()
+        };
+        (question, Answer::Route(route))
+    };
+    let of = |known: Vec<_>| concluded(&drop, &[], &facts(known));
+    assert_eq!(of(vec![]), [("reverse-path-filter", 4)]);
+    assert_eq!(of(vec![back("local")]), [("martian-source", 4)]);
+    assert_eq!(of(vec![back("unicast")]), [("reverse-path-filter", 4)]);
+    let loose = vec![
+        sysctl(RP_FILTER, Some("eth0"), "0"),
+        sysctl("net.ipv4.conf.all.rp_filter", None, "0"),
+    ];
+    assert_eq!(of(loose), [("martian-source", 4)]);
+    let counted = |name| concluded(&drop, &[rose(name, 4)], &Facts::default());
+    assert_eq!(
+        counted("TcpExtIPReversePathFilter"),
+        [("reverse-path-filter", 4)]
+    );
+    assert_eq!(counted("IpInHdrErrors"), [("martian-source", 4)]);
+}
+
+fn program(cgroup: &str) -> (Question, Answer) {
+    let program = CgroupProgram {
+        cgroup: cgroup.to_owned(),
+        ..CgroupProgram::default()
+    };
+    (
+        Question::CgroupPrograms,
+        Answer::CgroupPrograms(vec![program]),
+    )
+}
+
+fn no_program() -> (Question, Answer) {
+    (Question::CgroupPrograms, Answer::CgroupPrograms(Vec::new()))
+}
+
+fn policies(input: u32) -> (Question, Answer) {
+    let policies = Policies {
+        input,
+        ..Policies::default()
+    };
+    (
+        Question::Policies { netns: NETNS },
+        Answer::Policies(policies),
+    )
+}
+
+#[test]
+fn a_datagram_is_not_put_into_its_socket() {
+    let drop = drop(udp4(), "", QUEUE);
+    let of = |counter: &str, known: Vec<_>| concluded(&drop, &[rose(counter, 4)], &facts(known));
+    assert_eq!(
+        of("UdpRcvbufErrors", vec![]),
+        [("udp-receive-buffer-full", 4)]
+    );
+    assert_eq!(of("UdpInErrors", vec![]), [("socket-filter-drop", 4)]);
+    assert_eq!(
+        of("UdpInErrors", vec![no_program()]),
+        [("socket-filter-drop", 4)]
+    );
+    assert_eq!(
+        of("UdpInErrors", vec![program("/service")]),
+        [("cgroup-program-drop", 4)]
+    );
+    assert_eq!(of("UdpInErrors", vec![policies(1)]), [("ipsec-policy", 4)]);
+    assert_eq!(
+        of("UdpInErrors", vec![policies(1), no_program()]),
+        [("ipsec-policy", 4)]
+    );
+    assert_eq!(
+        of("UdpInErrors", vec![policies(0)]),
+        [("socket-filter-drop", 4)]
+    );
+    // Two of four were counted: as many were not.
+    let half = concluded(&drop, &[rose("UdpRcvbufErrors", 2)], &Facts::default());
+    assert_eq!(half, [("udp-receive-buffer-full", 4)]);
+    let few = [rose("UdpRcvbufErrors", 1), rose("UdpInErrors", 4)];
+    let few = concluded(&drop, &few, &Facts::default());
+    assert_eq!(few, [("socket-filter-drop", 4)]);
+}
+
+#[test]
+fn a_filter_on_a_socket_and_one_of_its_cgroup_are_told_apart_by_what_cgroups_have() {
+    let drop = drop(udp4(), "SOCKET_FILTER", QUEUE);
+    let of = |known: Vec<_>| concluded(&drop, &[], &facts(known));
+    assert_eq!(of(vec![]), [("socket-filter-drop", 4)]);
+    assert_eq!(of(vec![no_program()]), [("socket-filter-drop", 4)]);
+    assert_eq!(of(vec![program("/service")]), [("cgroup-program-drop", 4)]);
+    let mut findings = Findings::default();
+    let inside = |findings: &mut Findings| {
+        drop.with(|event| {
+            findings.observe(&Event {
+                cgroup: Some("/service/worker"),
+                ..event.clone()
+            })
+        })
+    };
+    inside(&mut findings);
+    let of = |known| findings.finish(&[], &facts([known])).remove(0).id;
+    assert_eq!(of(program("/service")), "cgroup-program-drop");
+    assert_eq!(of(program("/")), "cgroup-program-drop");
+    // Another one's, however alike its name is.
+    assert_eq!(of(program("/serv")), "socket-filter-drop");
+}
+
+#[test]
+fn a_segment_is_refused_in_silence() {
+    let drop = drop(segment(4, SYN, b""), "", "tcp_v4_rcv");
+    let of = |counter: &str, known: Vec<_>| concluded(&drop, &[rose(counter, 4)], &facts(known));
+    assert_eq!(of("TcpExtTCPMinTTLDrop", vec![]), [("tcp-ttl-too-low", 4)]);
+    assert_eq!(of("TcpExtTCPMD5NotFound", vec![]), [("tcp-signature", 4)]);
+    assert_eq!(
+        of("TcpExtTCPBacklogDrop", vec![]),
+        [("tcp-backlog-full", 4)]
+    );
+    assert_eq!(of("TcpExtListenDrops", vec![]), [("tcp-port-closed", 4)]);
+    let port = 443;
+    let listener = Listener {
+        address: DST.into(),
+        port,
+        queued: 0,
+        limit: None,
+        drops: None,
+    };
+    let question = Question::Listeners { netns: NETNS, port };
+    let listens = (question, Answer::Listeners(vec![listener]));
+    assert_eq!(
+        of("TcpExtListenDrops", vec![listens.clone()]),
+        [(UNEXPLAINED, 4)]
+    );
+    let refused = of("TcpExtListenDrops", vec![listens, program("/")]);
+    assert_eq!(refused, [("cgroup-program-drop", 4)]);
+}
+
+#[test]
+fn a_suspicion_alone_is_no_finding() {
+    // What is left of a connection that is over.
+    let late = drop(segment(4, FIN | ACK, b""), "", "tcp_v4_rcv");
+    assert_eq!(late.finding(), None);
+    for counters in [vec![], vec![rose("TcpInErrs", 1)]] {
+        let found = concluded(&late, &counters, &Facts::default());
+        assert_eq!(found, [(UNEXPLAINED, 4)]);
+    }
+}
