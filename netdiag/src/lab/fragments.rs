@@ -1,4 +1,4 @@
-//! IPv4 fragments of which no packet can be made.
+//! Fragments of which no packet can be made.
 
 use std::fs;
 use std::io;
@@ -6,13 +6,15 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use super::frame::{self, Fragment};
-use super::l3::{self, CLOSED_PORT, DEVICE_IP, PACKETS, REMOTE_IP};
+use super::l3::{self, CLOSED_PORT, DEVICE_IP, DEVICE_IP6, PACKETS, REMOTE_IP, REMOTE_IP6};
 use super::{Bench, Expectation, LabError, Namespace, Scenario, sysctl};
 
 /// How much of the datagram a fragment carries, in bytes: a multiple of 8.
 const PIECE: usize = 64;
 /// How long the datagrams are.
 const DATAGRAM: usize = 3 * PIECE;
+/// The next header of a fragment (IANA).
+const FRAGMENT: u8 = 44;
 /// UDP's header is part of the first piece.
 const UDP_HEADER: usize = 8;
 
@@ -21,7 +23,9 @@ const REASSEMBLY_SECONDS: &str = "1";
 /// When something is wrong if the kernel still waits.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-pub(super) const SCENARIOS: &[Scenario] = &[Scenario {
+pub(super) const SCENARIOS: &[Scenario] = &[IPV4, IPV6];
+
+const IPV4: Scenario = Scenario {
     name: "fragments",
     summary: "Of fragmented IPv4 packets one fragment never arrives, and another arrives twice",
     story: "A path loses some packets and doubles others, such as a bond or a tunnel that is changing over. Of each \
@@ -40,9 +44,52 @@ pub(super) const SCENARIOS: &[Scenario] = &[Scenario {
             &["FRAG_REASM_TIMEOUT", "DUP_FRAG", "NOT_SPECIFIED"],
             &["ip_expire", "ip_defrag", "ip_frag_queue"],
         ),
-    interval: Duration::from_millis(50),
+    interval: PAUSE,
     build,
-}];
+};
+
+const IPV6: Scenario = Scenario {
+    name: "fragments6",
+    summary: "Of fragmented IPv6 packets one fragment never arrives",
+    story: "As fragments, with IPv6, whose fragments are the sender's: of each UDP datagram, in three fragments, the \
+            middle one is missing.",
+    // The first fragment; the last one has no device, as with IPv4.
+    expect: Expectation::finding("fragments-missing")
+        .counter("Ip6ReasmFails")
+        .at(
+            &["FRAG_REASM_TIMEOUT", "NOT_SPECIFIED"],
+            &["ip6_frag_expire", "ip6frag_expire_frag_queue"],
+        ),
+    interval: PAUSE,
+    build: build6,
+};
+
+/// The time between two datagrams that looks natural, within that for reassembly.
+const PAUSE: Duration = Duration::from_millis(50);
+
+fn build6() -> Result<Bench, LabError> {
+    let (namespace, tun) = l3::device(true)?;
+    namespace.run(|| sysctl::write("ipv6/ip6frag_time", REASSEMBLY_SECONDS))?;
+    let packets = (1..=PACKETS).flat_map(fragments6).collect();
+    Ok(Bench::writing(namespace, tun, packets).afterwards(await_timeouts))
+}
+
+/// The first fragment of a datagram, and the last.
+fn fragments6(id: u16) -> [(u16, Vec<u8>); 2] {
+    let payload = [0; DATAGRAM - UDP_HEADER];
+    let (src, dst) = (REMOTE_IP6, DEVICE_IP6);
+    let datagram = frame::udp6(src, dst, 40_000 + id, CLOSED_PORT, &payload);
+    let piece = |offset: usize| {
+        let more = u16::from(offset + PIECE < DATAGRAM);
+        // In units of 8 bytes, and the lowest three bits are flags: the offset in bytes as it is.
+        let [high, low] = (u16::try_from(offset).unwrap_or(u16::MAX) | more).to_be_bytes();
+        let [a, b] = id.to_be_bytes();
+        let mut bytes = vec![frame::PROTO_UDP, 0, high, low, 0, 0, a, b];
+        bytes.extend(datagram.iter().skip(offset).take(PIECE));
+        (frame::ETHERTYPE_IPV6, frame::ipv6(FRAGMENT, src, dst, &bytes, 64))
+    };
+    [piece(0), piece(DATAGRAM - PIECE)]
+}
 
 fn build() -> Result<Bench, LabError> {
     let (namespace, tun) = l3::device(false)?;
@@ -89,6 +136,15 @@ fn await_timeouts(namespace: &Namespace) -> Result<(), LabError> {
 /// Whether the calling thread's namespace holds fragments. The memory is given back last, after the packets
 /// (`inet_frag_destroy`).
 fn waiting() -> io::Result<bool> {
-    let text = fs::read_to_string("/proc/thread-self/net/sockstat")?;
-    Ok(!text.lines().any(|line| line.trim_end() == "FRAG: inuse 0 memory 0"))
+    let is_held = |name: &str, none: &str| -> io::Result<bool> {
+        let path = format!("/proc/thread-self/net/{name}");
+        let text = match fs::read_to_string(path) {
+            // Without IPv6 there is none of its.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
+            other => other?,
+        };
+        Ok(!text.lines().any(|line| line.trim_end() == none))
+    };
+    Ok(is_held("sockstat", "FRAG: inuse 0 memory 0")?
+        || is_held("sockstat6", "FRAG6: inuse 0 memory 0")?)
 }

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use super::l3::{self, CLOSED_PORT, Ip, PACKETS, scenario};
 use super::nft::{self, Hook, Match, Verdict};
-use super::peer::Peer;
+use super::peer::{ACK, PSH, Peer};
 use super::tcp::{Service, serve};
 use super::udp::{OPEN_PORT, QUEUE4, listening};
 use super::{
@@ -32,6 +32,21 @@ pub(super) const SCENARIOS: &[Scenario] = &[
             .counted_alone("UdpMemErrors")
             .global(),
         udp_memory,
+    ),
+    scenario(
+        "tcp-memory",
+        "Segments arrive when all TCP connections together have used up their memory",
+        "Programs do not read what their connections receive: together these hold as much as tcp_mem allows. A \
+         connection of which nothing waits may still have one segment; the next is dropped.",
+        Expectation::finding("tcp-memory")
+            .counter("TcpExtTCPRcvQDrop")
+            .at(&["PROTO_MEM"], &["tcp_data_queue", "tcp_rcv_established"])
+            .on(None)
+            .of(Owner::Receiver)
+            .told(Told::WithReceiver)
+            .counted_alone("TcpExtTCPRcvQDrop")
+            .global(),
+        tcp_memory,
     ),
     scenario(
         "neighbour-table-full",
@@ -121,6 +136,46 @@ fn udp_memory() -> Result<Bench, LabError> {
     }
     let packets = l3::repeat(frame::ETHERTYPE_IPV4, |seq| Ip::V4.datagram(seq, OPEN_PORT));
     Ok(Bench::writing(namespace, tun, packets).keeping((socket, knob)))
+}
+
+fn tcp_memory() -> Result<Bench, LabError> {
+    /// Pages, and what takes more: each CPU counts a mebibyte for itself before it tells.
+    const PAGES: &str = "1 1 1";
+    const CONNECTIONS: u16 = 24;
+    const SEGMENTS: u32 = 40;
+    const SIZE: usize = 1400;
+    let payload = [0; SIZE];
+    let length = u32::try_from(SIZE).unwrap_or(u32::MAX);
+    let service = serve(Ip::V4)?;
+    let connect = |number: u16| {
+        let mut peer = Peer::new(&service.tun, Ip::V4, 40_000 + number, OPEN_PORT);
+        peer.connect()?;
+        Ok((peer, service.accept()?))
+    };
+    let mut held = Vec::new();
+    // One drop each: the kernel closes the window of who has no memory (`tcp_select_window`).
+    let mut victims = Vec::new();
+    for number in 1..=PACKETS {
+        let (mut victim, stream) = connect(number)?;
+        victim.send(ACK | PSH, &payload)?;
+        victim.seq = victim.seq.wrapping_add(length);
+        victims.push(victim);
+        held.push(stream);
+    }
+    for number in 1..=CONNECTIONS {
+        let (mut peer, stream) = connect(PACKETS + number)?;
+        for _ in 0..SEGMENTS {
+            peer.send(ACK | PSH, &payload)?;
+            peer.seq = peer.seq.wrapping_add(length);
+        }
+        held.push(stream);
+    }
+    let knob = Knob::turn("ipv4/tcp_mem", PAGES)?;
+    let bench = Bench::each(service.namespace, PACKETS, move |seq| {
+        let victim = victims.get(usize::from(seq - 1));
+        victim.map_or(Ok(()), |victim| victim.send(ACK | PSH, &payload))
+    });
+    Ok(bench.keeping((held, service.listener, knob)))
 }
 
 fn neighbours() -> Result<Bench, LabError> {

@@ -82,6 +82,7 @@ topics!(
     udp,
     tcp,
     tcp_queue,
+    backlog,
     mixed,
     global,
     healthy,

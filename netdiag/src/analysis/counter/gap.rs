@@ -118,12 +118,13 @@ const PARTLY: &[&str] = &[
     "Ip6InTooBigErrors",
 ];
 
-/// Counters of what has lost its device and its route by the time that it is dropped: `tcp_data_queue` and
-/// `udp_queue_rcv_one_skb` take the route off (`skb_dst_drop`).
+/// Counters of what has lost its device and its route by the time that it is dropped: `tcp_add_backlog`,
+/// `tcp_data_queue` and `udp_queue_rcv_one_skb` take the route off (`skb_dst_drop`).
 const UNPLACED: &[&str] = &[
     "TcpExtTCPZeroWindowDrop",
     "TcpExtDelayedACKLost",
     "TcpExtTCPOFOMerge",
+    "TcpExtTCPBacklogDrop",
     "TcpExtTCPRcvQDrop",
     "TcpExtTCPOFODrop",
     "TcpExtOfoPruned",

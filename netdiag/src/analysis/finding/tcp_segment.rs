@@ -163,6 +163,20 @@ pub(super) const RULES: &[Rule] = &[
                 service(tally)
             )
         },
+        counted: |counters, _| {
+            Some(Counted {
+                confidence: 0.9,
+                fault: "there is no receive memory left for a connection: tcp_mem, the cgroup's limit, or the socket's \
+                        own buffer"
+                    .to_owned(),
+                evidence: vec![SILENT.to_owned()],
+                remedy: vec![
+                    "cat /proc/net/sockstat (TCP: mem, in pages); sysctl net.ipv4.tcp_mem".to_owned(),
+                    "ss -tmn shows whose receive buffers hold it (skmem: r)".to_owned(),
+                ],
+                ..Counted::untold(counters, "TcpExtTCPRcvQDrop")?
+            })
+        },
         remedy: |tally| advice("tcp-memory", tally),
         ..Rule::ERROR
     },
@@ -176,6 +190,18 @@ pub(super) const RULES: &[Rule] = &[
             () => None,
         },
         counters: &["TcpExtTCPBacklogDrop"],
+        counted: |counters, _| {
+            Some(Counted {
+                confidence: 0.95,
+                fault: "a program holds the socket of a connection locked, and what waits meanwhile is too much"
+                    .to_owned(),
+                evidence: vec![SILENT.to_owned()],
+                remedy: vec![
+                    "ss -tmi shows whose backlog is long (skmem: bl); cat /proc/PID/stack tells where it hangs".to_owned(),
+                ],
+                ..Counted::untold(counters, "TcpExtTCPBacklogDrop")?
+            })
+        },
         always_counted: true,
         fault: |tally| {
             let who = owner(tally).unwrap_or_else(|| "its program".to_owned());

@@ -5,6 +5,9 @@ use crate::analysis::place::{EXTHDRS, ICMP6, IP6, IP6_LOCAL, IP6_ROUTE};
 
 const IP6_FORWARD: &[&str] = &["ip6_forward"];
 
+/// Where the time for putting a packet together ends. 6.1 has no reason for it.
+const EXPIRE: &[&str] = &["ip6_frag_expire", "ip6frag_expire_frag_queue"];
+
 pub(super) static RULES: &[CounterRule] = &[
     rule(
         "Ip6InHdrErrors",
@@ -111,13 +114,21 @@ pub(super) static RULES: &[CounterRule] = &[
     rule(
         "Ip6ReasmFails",
         Family::Ip6,
-        &[on(&["FRAG_REASM_TIMEOUT"], ANYWHERE).version(6)],
+        &[
+            on(&["FRAG_REASM_TIMEOUT"], ANYWHERE).version(6),
+            on(&["NOT_SPECIFIED"], EXPIRE),
+            missing(EXPIRE),
+        ],
         "IPv6 packets that could not be put together from fragments",
     ),
     rule(
         "Ip6ReasmTimeout",
         Family::Ip6,
-        &[on(&["FRAG_REASM_TIMEOUT"], ANYWHERE).version(6)],
+        &[
+            on(&["FRAG_REASM_TIMEOUT"], ANYWHERE).version(6),
+            on(&["NOT_SPECIFIED"], EXPIRE),
+            missing(EXPIRE),
+        ],
         "IPv6 packets of which fragments did not arrive in time",
     ),
     rule(
