@@ -27,14 +27,20 @@ use std::{
 };
 
 /// What the kernel answers to the questions. A namespace that is gone, or that may not be entered, answers nothing, and
-/// says why.
-pub(super) fn fetch(questions: &BTreeSet<Question>) -> Facts {
+/// says why. `counted` are the namespaces whose counters were read for all of their drops.
+pub(super) fn fetch(questions: &BTreeSet<Question>, counted: &BTreeSet<NetnsId>) -> Facts {
     let mut facts = Facts::default();
     if questions.is_empty() {
         return facts;
     }
     let mut by_namespace: BTreeMap<Option<NetnsId>, Vec<&Question>> = BTreeMap::new();
     for question in questions.iter().take(MOST) {
+        if let Question::Counters { netns } = question {
+            if counted.contains(&NetnsId(*netns)) {
+                facts.learn(question.clone(), Ok(Answer::Counters));
+            }
+            continue;
+        }
         by_namespace
             .entry(question.netns())
             .or_default()
@@ -115,6 +121,8 @@ impl<'a> Host<'a> {
                         .collect(),
                 )
             }
+            // The run knows.
+            Question::Counters { .. } => return Err("it was not read".to_owned()),
             Question::CgroupPrograms => {
                 let programs = attached::of_cgroups().map_err(failed)?;
                 let programs = programs.into_iter().map(|found| CgroupProgram {
@@ -322,7 +330,7 @@ mod tests {
             Need::CgroupPrograms,
             Need::Policies,
         ];
-        let facts = fetch(&questions(&needs, [&here, &gone]));
+        let facts = fetch(&questions(&needs, [&here, &gone]), &BTreeSet::new());
         let number = |name, device| facts.number(netns, name, device);
         assert!(number("net.ipv4.ip_forward", None).is_some());
         assert!(number("net.ipv4.conf.DEVICE.rp_filter", Some("lo")).is_some());

@@ -27,6 +27,8 @@ pub struct Expectation {
     pub told: Told,
     /// The counter that leads to the finding where the kernel does not tell of the drops: by one a drop.
     pub counted_alone: Option<&'static str>,
+    /// The finding where the kernel does not name the receiving socket (before 6.11), if that is another one.
+    pub unowned: Option<&'static str>,
     /// What the kernel must have been built with; a kernel that lacks it answers [`LabError::Unsupported`] when the
     /// scenario is prepared.
     ///
@@ -82,6 +84,7 @@ impl Expectation {
         owner: Owner::Nobody,
         told: Told::Always,
         counted_alone: None,
+        unowned: None,
         needs: &[],
         global: false,
         command: "drops",
@@ -160,6 +163,12 @@ impl Expectation {
     /// Where the kernel does not tell of it, this counter leads to the finding.
     pub(super) const fn counted_alone(mut self, counter: &'static str) -> Self {
         self.counted_alone = Some(counter);
+        self
+    }
+
+    /// Where the kernel does not name the receiving socket, it is this finding.
+    pub(super) const fn unowned(mut self, id: &'static str) -> Self {
+        self.unowned = Some(id);
         self
     }
 

@@ -101,7 +101,9 @@ pub(super) const SCENARIOS: &[Scenario] = &[
         "systemd (IPAddressDeny) or a container runtime attached a program to the cgroup of the service: its sockets \
          get nothing.",
         // A socket's own filter has the same function and reason (sk_filter_trim_cap).
+        // Without the socket nobody knows its cgroup: the finding names both, and the programs that there are.
         Expectation::finding("cgroup-program-drop")
+            .unowned("socket-filter-drop")
             .at(&["SOCKET_FILTER", "BPF_CGROUP_INGRESS"], QUEUE4)
             .of(Owner::Receiver)
             .needs(&CGROUP),

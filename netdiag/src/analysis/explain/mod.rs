@@ -23,6 +23,7 @@ pub use search::{find, nearest};
 
 use super::counter::rule;
 use serde::Serialize;
+use std::borrow::Cow;
 
 /// What a name stands for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
@@ -219,16 +220,38 @@ pub fn remedy(id: &str, known: &[(&str, Option<&str>)]) -> Vec<String> {
                 .iter()
                 .try_fold((*line).to_owned(), |line, (word, value)| match value {
                     _ if !line.contains(word) => Some(line),
-                    Some(value) => Some(line.replace(word, value)),
+                    Some(value) => Some(line.replace(word, &quoted(value))),
                     None => None,
                 })
         })
         .collect()
 }
 
+/// A name as a shell takes it for one word: those of devices and cgroups are for strangers to choose, and remedies are
+/// there to be pasted.
+fn quoted(value: &str) -> Cow<'_, str> {
+    let plain = |letter: char| letter.is_ascii_alphanumeric() || "_.:/@%+-,=[]".contains(letter);
+    // Words that are no names, such as "several senders", are for people.
+    if value.chars().all(|letter| plain(letter) || letter == ' ') {
+        return Cow::Borrowed(value);
+    }
+    Cow::Owned(format!("'{}'", value.replace('\'', "'\\''")))
+}
+
 #[cfg(test)]
 mod tests {
-    use super::remedy;
+    use super::{quoted, remedy};
+
+    #[test]
+    fn a_name_is_one_word_for_a_shell() {
+        assert_eq!(quoted("eth0.42"), "eth0.42");
+        assert_eq!(
+            quoted("/system.slice/a@b.service"),
+            "/system.slice/a@b.service"
+        );
+        assert_eq!(quoted("$(reboot)"), "'$(reboot)'");
+        assert_eq!(quoted("a';b"), "'a'\\'';b'");
+    }
 
     #[test]
     fn a_remedy_names_what_is_known_and_leaves_out_the_rest() {

@@ -21,6 +21,8 @@ pub enum Answer {
     PacketRules(Vec<PacketRule>),
     /// Listening sockets.
     Listeners(Vec<Listener>),
+    /// The counters were read: what is not among those that rose stood still.
+    Counters,
     /// Programs of cgroups.
     CgroupPrograms(Vec<CgroupProgram>),
     /// The number of IPsec policies.

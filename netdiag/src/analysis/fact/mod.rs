@@ -17,10 +17,16 @@ pub use need::{Need, Place, Question, questions};
 
 use netdiag_common::NetnsId;
 use serde::{Deserialize, Serialize};
-use std::{collections::BTreeMap, net::IpAddr};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    net::IpAddr,
+};
 
 /// More questions than this are not asked, and more answers not read from a file.
 pub const MOST: usize = 256;
+
+/// More facts than this are not told to be missing.
+const MOST_UNREAD: usize = 8;
 
 /// What is known of the host.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -89,7 +95,8 @@ impl Facts {
             let error = self.known.get(question)?.as_ref().err()?;
             Some(format!("{question} could not be read: {error}"))
         });
-        failed.collect()
+        let failed: BTreeSet<_> = failed.collect();
+        failed.into_iter().take(MOST_UNREAD).collect()
     }
 
     /// A sysctl: `net.ipv4.ip_forward`, or with `DEVICE` in its name, that of a device.
@@ -192,6 +199,13 @@ impl Facts {
             Answer::Listeners(listeners) => Some(listeners),
             _ => None,
         }
+    }
+
+    /// Whether the namespace's counters were read for all of its drops: one that is not among those that rose stood
+    /// still.
+    #[must_use]
+    pub fn counters_read(&self, netns: NetnsId) -> bool {
+        self.get(&Question::Counters { netns: netns.0 }).is_some()
     }
 
     /// The BPF programs of cgroups that look at packets; `None` where that is not known.

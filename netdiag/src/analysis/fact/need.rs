@@ -50,6 +50,19 @@ pub struct Place {
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Question {
+    // The first are asked first: more than [`MOST`](super::MOST) are not.
+    /// BPF programs of cgroups.
+    CgroupPrograms,
+    /// Whether the namespace's counters were read at both ends of the run, for all of its drops.
+    Counters {
+        /// The namespace.
+        netns: u32,
+    },
+    /// IPsec policies.
+    Policies {
+        /// The namespace.
+        netns: u32,
+    },
     /// A sysctl.
     Sysctl {
         /// The namespace.
@@ -106,13 +119,6 @@ pub enum Question {
         /// The port.
         port: u16,
     },
-    /// BPF programs of cgroups.
-    CgroupPrograms,
-    /// IPsec policies.
-    Policies {
-        /// The namespace.
-        netns: u32,
-    },
 }
 
 impl Question {
@@ -126,6 +132,7 @@ impl Question {
             | Self::Neighbour { netns, .. }
             | Self::NeighbourTable { netns, .. }
             | Self::PacketRules { netns }
+            | Self::Counters { netns }
             | Self::Policies { netns }
             | Self::Listeners { netns, .. } => Some(NetnsId(netns)),
             Self::CgroupPrograms => None,
@@ -150,6 +157,7 @@ impl fmt::Display for Question {
             Self::PacketRules { .. } => f.write_str("the nftables rules"),
             Self::Listeners { port, .. } => write!(f, "the listeners of port {port}"),
             Self::CgroupPrograms => f.write_str("the BPF programs of cgroups"),
+            Self::Counters { .. } => f.write_str("the counters"),
             Self::Policies { .. } => f.write_str("the number of IPsec policies"),
         }
     }

@@ -34,6 +34,7 @@ fn question() -> impl Strategy<Value = Question> {
         any::<u32>().prop_map(|netns| Question::PacketRules { netns }),
         (any::<u32>(), any::<u16>()).prop_map(|(netns, port)| Question::Listeners { netns, port }),
         Just(Question::CgroupPrograms),
+        any::<u32>().prop_map(|netns| Question::Counters { netns }),
         any::<u32>().prop_map(|netns| Question::Policies { netns }),
     ]
 }
@@ -128,6 +129,7 @@ fn answer() -> impl Strategy<Value = Answer> {
             };
             Answer::CgroupPrograms(programs.into_iter().map(of).collect())
         }),
+        Just(Answer::Counters),
         any::<(u32, u32, u32)>().prop_map(|(input, output, forward)| Answer::Policies(Policies {
             input,
             output,

@@ -49,6 +49,10 @@ impl Findings {
         for (claims, tally) in self.groups.each() {
             for rule in claims.rules() {
                 asked.extend(questions(rule.needs, &tally.places));
+                if rule.always_counted {
+                    let counters = tally.namespaces.iter().take(FEW);
+                    asked.extend(counters.map(|netns| Question::Counters { netns: netns.0 }));
+                }
             }
         }
         for rule in rules() {

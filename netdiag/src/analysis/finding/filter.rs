@@ -6,7 +6,7 @@ use super::{
 };
 use crate::analysis::fact::Need;
 use crate::{
-    analysis::place::{CORE, IP4_LOCAL, TCP, UDP_QUEUE, UDP6_QUEUE},
+    analysis::place::{CORE, IP4_LOCAL, UDP_QUEUE, UDP6_QUEUE},
     decode::{Protocol, TcpFlags, Transport},
 };
 
@@ -169,7 +169,6 @@ pub(super) const RULES: &[Rule] = &[
                 }
                 // Where there are such policies, a socket asks them as well.
                 () if is_queued(event) => Some(0.2),
-                () if event.is_reasonless() && event.is_tcp() && event.dropped_in(TCP) => Some(0.2),
                 () => None,
             }
         },
@@ -225,7 +224,6 @@ pub(super) const SOCKET: &[Rule] = &[
             () if event.is_reasonless() && event.dropped_in(CGROUP_OUT) => Some(0.85),
             () if event.reason_is(&["SOCKET_FILTER"]) => Some(0.4),
             () if is_queued(event) => Some(0.3),
-            () if event.is_reasonless() && event.is_tcp() && event.dropped_in(TCP) => Some(0.2),
             () => None,
         },
         fault: |tally| {

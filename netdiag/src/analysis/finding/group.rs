@@ -105,7 +105,9 @@ pub(super) struct Upheld {
 
 impl Groups {
     pub(super) fn observe(&mut self, event: &Event<'_>, claims: Claims) {
-        let asks = claims.rules().any(|rule| !rule.needs.is_empty());
+        let asks = claims
+            .rules()
+            .any(|rule| rule.always_counted || !rule.needs.is_empty());
         let place = (asks && self.groups.len() < MOST)
             .then(|| (event.netns, event.ifname.map(str::to_owned)));
         let tally = self.groups.entry((claims, place)).or_default();
@@ -127,24 +129,20 @@ impl Groups {
         mut rest: impl FnMut(&Tally),
     ) -> BTreeMap<&'static str, Upheld> {
         let mut upheld: BTreeMap<&'static str, Upheld> = BTreeMap::new();
+        let mut rises = Rises::new(counters, facts);
         for (claims, tally) in self.each() {
             let mut best: Option<(&Rule, f64, Verdict)> = None;
             for (_, rule, sure) in claims.each() {
-                let counted = rule
-                    .always_counted
-                    .then(|| counted(rule, tally, counters))
-                    .flatten();
+                let counted = rises.part(rule, tally);
                 if counted == Some(0.0) {
                     continue;
                 }
                 let verdict = (rule.verdict)(tally, facts);
                 let known = verdict.confidence;
                 let known = known.or_else(|| counted.map(|part| part * COUNTED));
-                if known.is_none() && sure <= SUSPICION {
-                    continue;
-                }
                 let sure = known.unwrap_or(f64::from(sure));
-                if !verdict.contradicted && best.as_ref().is_none_or(|(_, most, _)| sure > *most) {
+                let first = best.as_ref().is_none_or(|(_, most, _)| sure > *most);
+                if !verdict.contradicted && sure > f64::from(SUSPICION) && first {
                     best = Some((rule, sure, verdict));
                 }
             }
@@ -152,6 +150,7 @@ impl Groups {
                 None if claims.noise => {}
                 None => rest(tally),
                 Some((rule, sure, verdict)) => {
+                    rises.spend(rule, tally);
                     let there = upheld.entry(rule.id).or_default();
                     there.tally.merge(tally, sure);
                     there.verdict.merge(verdict);
@@ -162,27 +161,57 @@ impl Groups {
     }
 }
 
-/// Which part of the drops the rule's counters have counted, from 0 to 1. `None` where there are reasons, which tell
-/// more, and where nothing shows that the kernel's counters were read: none of the namespace rose.
-fn counted(rule: &Rule, tally: &Tally, counters: &[Correlated]) -> Option<f64> {
-    if tally.has_reasons() || tally.drops != tally.count || tally.namespaces.is_empty() {
-        return None;
+/// By how much the counters rose that rules have, and what is left of that for further groups.
+struct Rises<'a> {
+    counters: &'a [Correlated],
+    facts: &'a Facts,
+    spent: BTreeMap<(&'static str, NetnsId), u64>,
+}
+
+impl<'a> Rises<'a> {
+    fn new(counters: &'a [Correlated], facts: &'a Facts) -> Self {
+        Self {
+            counters,
+            facts,
+            spent: BTreeMap::new(),
+        }
     }
-    let mut rose = 0u64;
-    for netns in &tally.namespaces {
-        let mut theirs = counters
-            .iter()
-            .filter(|counter| counter.key.netns == Some(*netns) && counter.key.ifname.is_none())
-            .peekable();
-        theirs.peek()?;
-        rose = theirs
-            .filter(|counter| rule.counters.contains(&counter.key.name.as_str()))
-            .fold(rose, |sum, counter| sum.saturating_add(counter.delta));
+
+    /// Where the rule's counters decide: drops in one namespace whose counters were read, of a kernel without reasons,
+    /// which tell more.
+    fn place(&self, rule: &Rule, tally: &Tally) -> Option<NetnsId> {
+        let mut namespaces = tally.namespaces.iter();
+        let netns = *namespaces.next()?;
+        let decides = rule.always_counted
+            && !tally.has_reasons()
+            && tally.drops == tally.count
+            && namespaces.next().is_none()
+            && self.facts.counters_read(netns);
+        decides.then_some(netns)
     }
-    #[expect(
-        clippy::cast_precision_loss,
-        reason = "a count of packets far below 2^52"
-    )]
-    let part = rose as f64 / tally.drops.max(1) as f64;
-    Some(part.min(1.0))
+
+    /// Which part of the drops the rule's counters have counted, from 0 to 1.
+    fn part(&self, rule: &Rule, tally: &Tally) -> Option<f64> {
+        let netns = self.place(rule, tally)?;
+        let counters = self.counters.iter().filter(|counter| {
+            let of_rule = rule.counters.contains(&counter.key.name.as_str());
+            of_rule && counter.key.netns == Some(netns)
+        });
+        let rose = counters.fold(0u64, |sum, counter| sum.saturating_add(counter.delta));
+        let spent = self.spent.get(&(rule.id, netns)).copied().unwrap_or(0);
+        #[expect(
+            clippy::cast_precision_loss,
+            reason = "a count of packets far below 2^52"
+        )]
+        let part = rose.saturating_sub(spent) as f64 / tally.drops.max(1) as f64;
+        Some(part.min(1.0))
+    }
+
+    /// The group is the rule's: what its drops raised is no other group's.
+    fn spend(&mut self, rule: &Rule, tally: &Tally) {
+        if let Some(netns) = self.place(rule, tally) {
+            let spent = self.spent.entry((rule.id, netns)).or_default();
+            *spent = spent.saturating_add(tally.drops);
+        }
+    }
 }

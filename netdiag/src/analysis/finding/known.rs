@@ -169,11 +169,35 @@ fn in_words(rule: &PacketRule) -> String {
     }
 }
 
+/// Whether packets of a direction pass the hook of a rule; a chain that others jump to may be anywhere.
+fn is_passed(rule: &PacketRule, outgoing: bool) -> bool {
+    match rule.hook.as_deref() {
+        Some("input" | "prerouting" | "ingress" | "forward") => !outgoing,
+        Some("output" | "egress") => outgoing,
+        _ => true,
+    }
+}
+
+/// Whether a rule is about a port that the packets were for.
+fn names_a_port(rule: &PacketRule, tally: &Tally) -> bool {
+    let mut ports = tally.places.iter().filter_map(|place| place.port);
+    ports.any(|port| {
+        let words = format!("dport {port}");
+        rule.text
+            .split_once(&words)
+            .is_some_and(|(_, rest)| !rest.starts_with(|next: char| next.is_ascii_digit()))
+    })
+}
+
 /// For a finding that says that the firewall drops: which rules do.
 pub(super) fn firewall(tally: &Tally, facts: &Facts) -> Verdict {
-    let rules = packet_rules(tally, facts);
+    let outgoing = tally.places.iter().all(|place| !place.received);
+    let mut rules = packet_rules(tally, facts);
+    rules.retain(|rule| is_passed(rule, outgoing));
     let more = rules.len().saturating_sub(FEW);
     let mut verdict = Verdict::stands();
+    // The rule that names the port is the likelier one.
+    rules.sort_by_key(|rule| !names_a_port(rule, tally));
     for rule in rules.iter().take(FEW) {
         verdict = verdict.with(in_words(rule));
     }
@@ -231,11 +255,13 @@ pub(super) const CONNTRACK_COUNT: &str = "net.netfilter.nf_conntrack_count";
 pub(super) const CONNTRACK_MAX: &str = "net.netfilter.nf_conntrack_max";
 
 /// Those programs of cgroups that look at what the packets' sockets receive, or at what they send; of sockets whose
-/// cgroup is not known, all. `None` where the kernel did not tell.
+/// cgroup is not known, all that may be. `None` where the kernel did not tell.
 fn of_cgroups<'a>(tally: &Tally, facts: &'a Facts, egress: bool) -> Option<Vec<&'a CgroupProgram>> {
     let programs = facts.cgroup_programs()?.iter();
     let concerned = |program: &&CgroupProgram| {
-        program.egress == egress && tally.seen.cgroups().all(|cgroup| program.is_over(cgroup))
+        let mut cgroups = tally.seen.cgroups().peekable();
+        let is_over = cgroups.peek().is_none() || cgroups.any(|cgroup| program.is_over(cgroup));
+        program.egress == egress && is_over
     };
     Some(programs.filter(concerned).collect())
 }
@@ -247,27 +273,25 @@ pub(super) fn own_filter(tally: &Tally, facts: &Facts) -> Verdict {
         Some(programs) if programs.is_empty() => Verdict::stands()
             .with("no BPF program of a cgroup looks at what comes in for it")
             .sure(sure),
-        _ => Verdict::stands(),
+        Some(programs) => told(programs, Verdict::stands(), "receives"),
+        None => Verdict::stands(),
     }
 }
 
 /// For a finding that says that a cgroup's program refuses what comes in. A filter of a socket's own can not be asked
-/// for, and is the rarer one.
+/// for, and is the rarer one; but where nobody knows the socket's cgroup, another one's program says nothing.
 pub(super) fn cgroup_ingress(tally: &Tally, facts: &Facts) -> Verdict {
-    let sure = if tally.seen.cgroups().next().is_some() {
-        0.8
-    } else {
-        0.65
-    };
+    let sure = tally.seen.cgroups().next().map(|_| 0.8);
     of_cgroup(tally, facts, false, sure)
 }
 
 /// For a finding that says that a cgroup's program refuses what goes out.
 pub(super) fn cgroup_egress(tally: &Tally, facts: &Facts) -> Verdict {
-    of_cgroup(tally, facts, true, 0.97)
+    let sure = tally.seen.cgroups().next().map(|_| 0.97);
+    of_cgroup(tally, facts, true, sure)
 }
 
-fn of_cgroup(tally: &Tally, facts: &Facts, egress: bool, sure: f64) -> Verdict {
+fn of_cgroup(tally: &Tally, facts: &Facts, egress: bool, sure: Option<f64>) -> Verdict {
     let Some(programs) = of_cgroups(tally, facts, egress) else {
         return Verdict::stands();
     };
@@ -279,7 +303,14 @@ fn of_cgroup(tally: &Tally, facts: &Facts, egress: bool, sure: f64) -> Verdict {
         };
     }
     let what = if egress { "sends" } else { "receives" };
-    let mut verdict = Verdict::stands().sure(sure);
+    let verdict = Verdict {
+        confidence: sure,
+        ..Verdict::stands()
+    };
+    told(programs, verdict, what)
+}
+
+fn told(programs: Vec<&CgroupProgram>, mut verdict: Verdict, what: &str) -> Verdict {
     for found in programs.into_iter().take(FEW) {
         let CgroupProgram {
             cgroup, program, ..
@@ -303,7 +334,7 @@ pub(super) fn policies(tally: &Tally, facts: &Facts) -> Verdict {
         Some(input) => {
             let words = format!("there are {input} IPsec policies about packets for this host");
             let verdict = Verdict::stands().with(words);
-            if silent { verdict.sure(0.7) } else { verdict }
+            if silent { verdict.sure(0.55) } else { verdict }
         }
     }
 }
@@ -311,17 +342,18 @@ pub(super) fn policies(tally: &Tally, facts: &Facts) -> Verdict {
 /// For a finding that says that nobody listens on a TCP port. Where the kernel does not say so, a listener that is there
 /// speaks against it.
 pub(super) fn unheard(tally: &Tally, facts: &Facts) -> Verdict {
-    let listens = tally.places.iter().any(|place| {
-        let listeners = place
-            .port
-            .and_then(|port| facts.listeners(place.netns, port))
-            .unwrap_or_default();
-        listeners.iter().any(|listener| {
-            let address = listener.address;
-            // Dual-stack sockets have the IPv6 one.
-            address.is_unspecified() || place.to == Some(address)
-        })
-    });
+    let listens = !tally.places.is_empty()
+        && tally.places.iter().all(|place| {
+            let listeners = place
+                .port
+                .and_then(|port| facts.listeners(place.netns, port))
+                .unwrap_or_default();
+            listeners.iter().any(|listener| {
+                let address = listener.address;
+                // Dual-stack sockets have the IPv6 one.
+                address.is_unspecified() || place.to == Some(address)
+            })
+        });
     if listens && tally.reasons.is_empty() {
         Verdict::contradicted()
     } else {

@@ -61,6 +61,9 @@ impl Rule {
     };
 }
 
+/// Facts in many places fill no more lines than this.
+const MOST: usize = 12;
+
 /// What the facts say to a finding.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct Verdict {
@@ -92,7 +95,7 @@ impl Verdict {
             (&mut self.remedy, other.remedy),
         ] {
             for line in others {
-                if !mine.contains(&line) {
+                if mine.len() < MOST && !mine.contains(&line) {
                     mine.push(line);
                 }
             }

@@ -104,6 +104,8 @@ pub(super) const RULES: &[Rule] = &[
             () => None,
         },
         counters: &["TcpExtListenOverflows", "TcpExtListenDrops"],
+        // Of what has no reason here, TCP_DEFER_ACCEPT and the end of a connection are ordinary.
+        always_counted: true,
         fault: |tally| {
             let who = owner(tally).unwrap_or_else(|| "the program".to_owned());
             format!(

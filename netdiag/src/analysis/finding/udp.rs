@@ -164,7 +164,9 @@ fn out_of_memory(counters: &[Correlated], _: &Facts) -> Option<Counted> {
     Some(Counted {
         confidence: 0.95,
         fault: "all UDP sockets together have used up their memory (udp_mem)".to_owned(),
-        evidence: vec!["until Linux 6.11 such a drop tells neither device nor socket".to_owned()],
+        evidence: vec![
+            "no drop of this namespace was seen for it: until Linux 6.11 it tells neither device nor socket".to_owned(),
+        ],
         remedy: vec![
             "cat /proc/net/sockstat (UDP: mem, in pages); sysctl net.ipv4.udp_mem".to_owned(),
             "ss -uamn shows whose receive buffers hold it (skmem: r)".to_owned(),

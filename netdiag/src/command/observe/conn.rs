@@ -236,6 +236,7 @@ impl Observer for Conns<'_> {
             deltas,
             duration,
             interrupted,
+            ..
         } = *ending;
         self.tracker.tell_existing(monotonic_ns());
         self.tracker.finish();

@@ -23,7 +23,7 @@ use crate::{
     render::{HeaderChecks, Progress, Report, Subject},
 };
 use netdiag_common::count as slot;
-use std::{borrow::Cow, time::Duration};
+use std::{borrow::Cow, collections::BTreeSet, time::Duration};
 
 /// Turns records into drops, and keeps what the end of the run needs.
 pub(in crate::command) struct Drops<'a> {
@@ -133,6 +133,7 @@ impl Observer for Drops<'_> {
         let Ending {
             session,
             deltas,
+            counted,
             duration,
             interrupted,
         } = *ending;
@@ -185,7 +186,11 @@ impl Observer for Drops<'_> {
             },
         );
         let spoken = if compared { counters.as_slice() } else { &[] };
-        let facts = fact::fetch(&tally.findings.questions(spoken));
+        // Drops that the user did not ask for raise the same counters.
+        let nothing = BTreeSet::new();
+        let all = compared && tally.filtered == 0;
+        let counted = if all { counted } else { &nothing };
+        let facts = fact::fetch(&tally.findings.questions(spoken), counted);
         let namespaces = counters
             .iter()
             .filter_map(|counter| counter.key.netns)

@@ -24,7 +24,8 @@ use crate::{
     render::{Diagnostics, Probe, Progress, Report, Start, Subject},
 };
 use anyhow::Context;
-use std::{future::Future, pin::pin, time::Duration};
+use netdiag_common::NetnsId;
+use std::{collections::BTreeSet, future::Future, pin::pin, time::Duration};
 use tokio::{
     signal::unix::{SignalKind, signal},
     time::{Instant, MissedTickBehavior, interval, sleep},
@@ -55,6 +56,8 @@ pub(super) struct Ending<'a> {
     pub(super) session: &'a Session,
     /// The counters that rose.
     pub(super) deltas: &'a [counter::Delta],
+    /// The namespaces whose counters were read at both ends.
+    pub(super) counted: &'a BTreeSet<NetnsId>,
     pub(super) duration: Duration,
     pub(super) interrupted: bool,
 }
@@ -229,9 +232,14 @@ async fn watch<O: Observer>(
     session.detach();
     let duration = began.elapsed();
     while drain(&mut ring, &mut observer, sinks) > 0 {}
+    let mut counted = BTreeSet::new();
     let deltas = match after {
         Ok(after) => {
             diagnostics.problems(&after.problems);
+            let of = |snapshot: &counter::Snapshot| -> BTreeSet<_> {
+                snapshot.keys().filter_map(|key| key.netns).collect()
+            };
+            counted = &of(&before.counters) & &of(&after.counters);
             counter::deltas(&before.counters, &after.counters)
         }
         // What was seen is still to be told.
@@ -243,6 +251,7 @@ async fn watch<O: Observer>(
     let ending = Ending {
         session: &session,
         deltas: &deltas,
+        counted: &counted,
         duration,
         interrupted,
     };

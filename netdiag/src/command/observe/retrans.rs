@@ -219,6 +219,7 @@ impl Observer for Retransmissions {
             deltas,
             duration,
             interrupted,
+            ..
         } = *ending;
         let totals = session.totals();
         let missed = session.missed();

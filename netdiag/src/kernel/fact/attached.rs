@@ -27,8 +27,10 @@ const TCX_EGRESS: u32 = 47;
 
 /// More cgroups than this are not asked about.
 const MOST_CGROUPS: usize = 4096;
-/// More programs than this are not told.
+/// More programs than this at one place are not told.
 const MOST: usize = 64;
+/// More programs than this on the host are none that anybody wants to read.
+const MOST_OF_CGROUPS: usize = 1024;
 
 /// The part of `union bpf_attr` that `BPF_PROG_QUERY` wants, as of 4.14. The device's index stands in for the
 /// descriptor since 6.6.
@@ -56,19 +58,27 @@ pub fn of_cgroups() -> io::Result<Vec<OfCgroup>> {
             continue;
         };
         for (kind, egress) in [(CGROUP_INET_INGRESS, false), (CGROUP_INET_EGRESS, true)] {
-            let programs = query(of_descriptor(directory.as_raw_fd()), kind)?;
+            let programs = match query(of_descriptor(directory.as_raw_fd()), kind) {
+                Err(error) if is_gone(&error) => continue,
+                other => other?,
+            };
             found.extend(programs.into_iter().map(|program| OfCgroup {
                 cgroup: cgroup.clone(),
                 egress,
                 program,
             }));
         }
-        if found.len() >= MOST {
-            break;
+        if found.len() > MOST_OF_CGROUPS {
+            // A part of them would say that the rest has none.
+            return Err(io::Error::other("there are too many"));
         }
     }
-    found.truncate(MOST);
     Ok(found)
+}
+
+/// Whether the cgroup was removed meanwhile.
+fn is_gone(error: &io::Error) -> bool {
+    matches!(error.raw_os_error(), Some(libc::ENOENT | libc::ENODEV))
 }
 
 /// The programs that a device has by TCX, those of ingress first, with `true` for egress.
@@ -125,7 +135,7 @@ mod tests {
     fn an_answer_is_one_of_the_kernel() {
         // Without privilege it refuses, and without cgroup2 there is nothing to ask about.
         match of_cgroups() {
-            Ok(programs) => assert!(programs.len() <= MOST),
+            Ok(programs) => assert!(programs.len() <= MOST_OF_CGROUPS + MOST),
             Err(error) => assert!(
                 error.kind() == io::ErrorKind::NotFound || error.raw_os_error().is_some(),
                 "{error}"

@@ -3,7 +3,8 @@
 //! As in [`device`](super::device), attributes are read from their bytes: one that a newer kernel sends must cost that
 //! attribute, never the answer. What is longer than a reader wants is cut.
 //!
-//! A question loads no module into the kernel: where nobody speaks a protocol of netlink, there is nothing to ask about.
+//! The questions about firewall rules and IPsec policies load no module into the kernel: where nobody speaks the protocol,
+//! there is nothing to ask about. Those about listeners load the modules of `ss` (`inet_diag`).
 
 pub mod attached;
 pub mod link;
