@@ -24,6 +24,8 @@ pub const XDP_DROP: i32 = 1;
 pub const TC_DROP: i32 = 2;
 /// Of a filter of a socket or a cgroup: nothing passes.
 pub const NOTHING: i32 = 0;
+/// Of a filter of a cgroup: everything passes.
+pub const EVERYTHING: i32 = 1;
 
 /// `BPF_PROG_LOAD`, `BPF_PROG_ATTACH` and `BPF_LINK_CREATE`
 const LOAD: libc::c_long = 5;

@@ -4,6 +4,7 @@ use std::net::{Ipv4Addr, Ipv6Addr, Shutdown, SocketAddr, TcpListener, TcpStream,
 use std::io::{self, Read, Write};
 use std::num::NonZero;
 use std::os::fd::{AsFd, OwnedFd};
+use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
@@ -12,10 +13,11 @@ use rustix::net::{AddressFamily, Protocol, SocketType, socket};
 use super::l3::{self, CLOSED_PORT, DEVICE, DEVICE_IP, Ip, PACKETS, REMOTE_IP, REMOTE_IP6, scenario};
 use super::nft::{self, Hook, Match, Verdict};
 use super::pair::{HERE, PATIENCE, Pair, THERE};
+use super::program::{CGROUP, cgroup};
 use super::traffic::{self, udp_exchange};
 use super::udp::OPEN_PORT;
 use super::{
-    Bench, Expectation, LabError, Layer, Namespace, PacketInfo, Scenario, Tun, frame, l2, link,
+    Bench, Expectation, LabError, Layer, Namespace, PacketInfo, Scenario, Tun, bpf, frame, l2, link,
     sockopt,
 };
 
@@ -33,6 +35,19 @@ pub(super) const SCENARIOS: &[Scenario] = &[
         || {
             let Pair { here, there } = Pair::new()?;
             Ok(Bench::new(here, move |here, interval| closes(here, &there, interval)))
+        },
+    ),
+    scenario(
+        "healthy-cgroup-program",
+        "TCP connections end, and some service has a BPF program that looks at its packets",
+        "As healthy-tcp-closes, on a host where systemd or a container runtime has attached a program to the cgroup of \
+         another service: it has nothing to do with these connections, and lets everything pass.",
+        Expectation::HEALTHY.needs(&CGROUP),
+        || {
+            let Pair { here, there } = Pair::new()?;
+            let cgroup = cgroup(false, bpf::EVERYTHING)?;
+            let bench = Bench::new(here, move |here, interval| closes(here, &there, interval));
+            Ok(bench.keeping(Arc::new(cgroup)))
         },
     ),
     healthy(

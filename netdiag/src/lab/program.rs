@@ -13,7 +13,7 @@ use super::{
 };
 
 /// A cgroup that single threads join, and programs for it.
-const CGROUP: [&str; 3] = ["cgroup2", "cgroup2 for single threads", "cgroup programs"];
+pub(super) const CGROUP: [&str; 3] = ["cgroup2", "cgroup2 for single threads", "cgroup programs"];
 
 const SOCKET_FILTER: Expectation = Expectation::finding("socket-filter-drop").of(Owner::Receiver);
 
@@ -109,7 +109,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
             .needs(&CGROUP),
         || {
             let (namespace, tun) = l3::device(false)?;
-            let cgroup = Arc::new(cgroup(false)?);
+            let cgroup = Arc::new(cgroup(false, bpf::NOTHING)?);
             let inside = Arc::clone(&cgroup);
             let address = SocketAddr::new(Ip::V4.here(), OPEN_PORT);
             let socket = namespace.run(move || inside.run(|| traffic::bind_udp(address)))?;
@@ -127,7 +127,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
             .needs(&CGROUP),
         || {
             let (namespace, tun) = l3::device(false)?;
-            let cgroup = Arc::new(cgroup(true)?);
+            let cgroup = Arc::new(cgroup(true, bpf::NOTHING)?);
             let inside = Arc::clone(&cgroup);
             let to = SocketAddr::new(Ip::V4.remote(), CLOSED_PORT);
             let socket = namespace.run(move || inside.run(|| traffic::udp_socket(to)))?;
@@ -174,10 +174,10 @@ fn xdp(device: &str, generic: bool) -> Result<(), LabError> {
     link::set_xdp(device, program.as_fd(), generic)
 }
 
-/// A cgroup whose sockets receive nothing, or may send nothing.
-fn cgroup(egress: bool) -> Result<Cgroup, LabError> {
+/// A cgroup with a program that answers so about all that its sockets receive, or send.
+pub(super) fn cgroup(egress: bool, answer: i32) -> Result<Cgroup, LabError> {
     let cgroup = Cgroup::new()?;
-    let program = bpf::load(bpf::Kind::Cgroup, bpf::NOTHING)?;
+    let program = bpf::load(bpf::Kind::Cgroup, answer)?;
     bpf::attach_cgroup(cgroup.as_fd(), program.as_fd(), egress)?;
     Ok(cgroup)
 }

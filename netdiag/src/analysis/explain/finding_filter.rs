@@ -125,15 +125,15 @@ pub(super) const ENTRIES: &[Entry] = &[
         "a filter on the socket refuses packets",
         "The program attached a filter (SO_ATTACH_FILTER, SO_ATTACH_BPF) to its socket, or its cgroup has an ingress program, and it returned 0 for the packet. Before 6.4 a security module's refusal counts as this, too.",
     )
-    .normal("DHCP clients, mDNS and the like filter in the kernel on purpose.")
+    .normal("Some programs filter in the kernel on purpose: VPN daemons, DNS servers under attack.")
     .doubt("The kernel has one reason for the socket's filter and the cgroup's program. Without reasons a full receive buffer is dropped in the same place.")
     .causes(&["the program's own filter", "an ingress program of its cgroup", "a security module, on older kernels"])
     .remedy(&[
-        "ss -ulnp -e --bpf 'sport = :PORT': the socket and, for packet sockets, its filter",
+        "ss -ulnpe 'sport = :PORT': the socket, its program and its cgroup (the kernel shows no filter of it)",
         "bpftool cgroup tree /sys/fs/cgroup | grep -B3 ingress: whether it is the cgroup's program instead",
         "strace -f -e setsockopt -p PID: when COMM sets SO_ATTACH_FILTER",
     ])
-    .commands(&["ss -anp --bpf", "bpftool cgroup tree", "bpftool prog show"])
+    .commands(&["ss -anpe", "bpftool cgroup tree", "bpftool prog show"])
     .see(&["SOCKET_FILTER", "cgroup-program-drop", "udp-receive-buffer-full"]),
     finding(
         "ipsec-policy",

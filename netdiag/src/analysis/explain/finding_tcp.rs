@@ -84,7 +84,8 @@ pub(super) const ENTRIES: &[Entry] = &[
     .remedy(&[
         "tcpdump -n -v -i DEVICE tcp and host SOURCE: do TS val go up and down",
         "on the NAT or proxy before SOURCE: keep timestamps per client, or take the option out",
-        "sysctl -w net.ipv4.tcp_timestamps=0 as a test: with it the check is gone, for both ends",
+        "as a test, for new connections of the whole namespace: sysctl -w net.ipv4.tcp_timestamps=0 takes the check \
+         away, and round-trip times with it; then put it back",
     ])
     .commands(&["nstat -az TcpExtPAWSEstab TcpExtPAWSActive TcpExtTSEcrRejected", "sysctl net.ipv4.tcp_timestamps"])
     .see(&["TCP_RFC7323_PAWS", "TCP_RFC7323_TW_PAWS", "TCP_RFC7323_TSECR", "TcpExtPAWSEstab"]),

@@ -120,7 +120,7 @@ pub(super) const RULES: &[Rule] = &[
     Rule {
         id: "syn-queue-full",
         // tcp_conn_request drops SYNs without an event: this one is found by its counters.
-        counters: &["TcpExtTCPReqQFullDrop"],
+        counters: &["TcpExtTCPReqQFullDrop", "TcpExtTCPReqQFullDoCookies"],
         fault: |tally| {
             format!(
                 "the queue of half-open connections to {} is full",
@@ -312,8 +312,28 @@ fn overflows(counters: &[Correlated], _: &Facts) -> Option<Counted> {
     })
 }
 
-/// Nor does one for a full queue of half-open connections.
+/// Nor does one for a full queue of half-open connections. With SYN cookies, which are the default, it is answered.
 fn full_of_syns(counters: &[Correlated], _: &Facts) -> Option<Counted> {
+    let answered = || {
+        Some(Counted {
+            confidence: 0.9,
+            fault: "the queue of half-open connections of a listener is full, and SYN cookies are sent: a SYN flood, or \
+                    too small a queue"
+                .to_owned(),
+            evidence: vec!["with a cookie nothing is dropped, but the connection does without some options".to_owned()],
+            remedy: vec![
+                "ss -tan state syn-recv shows whose queue it is, and who does not answer".to_owned(),
+                "sysctl net.ipv4.tcp_max_syn_backlog net.core.somaxconn, and the program's own backlog: how many there \
+                 may be"
+                    .to_owned(),
+            ],
+            ..Counted::rest(counters, "TcpExtTCPReqQFullDoCookies")?
+        })
+    };
+    dropped_syns(counters).or_else(answered)
+}
+
+fn dropped_syns(counters: &[Correlated]) -> Option<Counted> {
     Some(Counted {
         confidence: 0.95,
         fault: "the queue of half-open connections of a listener is full, and SYN cookies are off: a SYN flood, or too \

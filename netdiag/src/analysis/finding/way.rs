@@ -162,8 +162,10 @@ fn is_own(tally: &Tally, facts: &Facts) -> Option<bool> {
 
 /// For a finding that says that the source is none that a packet may have.
 pub(super) fn martian(tally: &Tally, facts: &Facts) -> Verdict {
+    let mut sources = tally.places.iter().filter_map(|place| place.from);
     match is_own(tally, facts) {
-        Some(true) => Verdict::stands()
+        // Those of the loopback are every host's, and another finding.
+        Some(true) if !sources.any(|source| source.is_loopback()) => Verdict::stands()
             .with("the source is an address of this host: the kernel's route to it is local")
             .sure(0.96),
         _ => Verdict::stands(),

@@ -60,6 +60,12 @@ pub(super) static RULES: &[CounterRule] = &[
         "SYNs dropped because the request queue was full",
     ),
     rule(
+        "TcpExtTCPReqQFullDoCookies",
+        Family::TcpExt,
+        &[],
+        "SYNs that found the request queue full, and were answered with a cookie",
+    ),
+    rule(
         "TcpExtTCPBacklogDrop",
         Family::TcpExt,
         &[
@@ -111,6 +117,24 @@ pub(super) static RULES: &[CounterRule] = &[
         Family::TcpExt,
         &[on(&["TCP_RFC7323_PAWS"], ANYWHERE)],
         "TCP segments with an old timestamp",
+    ),
+    rule(
+        "TcpExtPAWSActive",
+        Family::TcpExt,
+        &[],
+        "answers to a SYN that echo a timestamp which was not sent",
+    ),
+    rule(
+        "TcpExtPAWSOldAck",
+        Family::TcpExt,
+        &[on(&["TCP_RFC7323_PAWS_ACK"], ANYWHERE)],
+        "TCP acknowledgments with an old timestamp",
+    ),
+    rule(
+        "TcpExtTSEcrRejected",
+        Family::TcpExt,
+        &[on(&["TCP_RFC7323_TSECR"], ANYWHERE)],
+        "TCP segments that end a handshake and echo a timestamp which was not sent",
     ),
     rule(
         "TcpExtDelayedACKLost",
@@ -171,6 +195,24 @@ pub(super) static RULES: &[CounterRule] = &[
         Family::TcpExt,
         &[on(&["TCP_AOFAILURE"], ANYWHERE)],
         "TCP segments with a wrong TCP-AO signature",
+    ),
+    rule(
+        "TcpExtTCPAORequired",
+        Family::TcpExt,
+        &[on(&["TCP_AONOTFOUND"], ANYWHERE)],
+        "TCP segments without the TCP-AO signature that was expected",
+    ),
+    rule(
+        "TcpExtOutOfWindowIcmps",
+        Family::TcpExt,
+        &[],
+        "ICMP errors about data that the connection has not under way",
+    ),
+    rule(
+        "TcpExtLockDroppedIcmps",
+        Family::TcpExt,
+        &[],
+        "ICMP errors that came while a program held the socket",
     ),
     rule(
         "TcpExtTCPAOKeyNotFound",

@@ -65,7 +65,7 @@ pub(super) static RULES: &[CounterRule] = &[
                 .fault(HeaderFault::None)
                 .choice("udp_queue"),
         ],
-        "UDP packets dropped because all UDP sockets together used up udp_mem",
+        "UDP packets dropped because all UDP sockets together used up udp_mem, or a cgroup's its memory",
     ),
     rule(
         "UdpSndbufErrors",

@@ -59,6 +59,18 @@ pub(super) const ENTRIES: &[Entry] = &[
     .commands(&["nstat -az TcpExtListenOverflows TcpExtListenDrops TcpExtTCPReqQFullDrop"])
     .see(&["TcpExtListenOverflows", "TcpExtTCPReqQFullDrop"]),
     counter(
+        "TcpExtTCPReqQFullDoCookies",
+        "tcp_conn_request: as many handshakes are unfinished as the listener may have, and the SYN is answered with a \
+         SYN cookie. Nothing is lost, but such connections do without some options.",
+    )
+    .normal("For a moment, when many clients come at once: after a restart, for instance.")
+    .causes(&["a SYN flood", "SYN-ACKs that do not arrive", "a small backlog on a busy service"])
+    .commands(&[
+        "ss -tan state syn-recv | wc -l",
+        "sysctl net.ipv4.tcp_max_syn_backlog net.core.somaxconn",
+    ])
+    .see(&["TcpExtTCPReqQFullDrop", "syn-queue-full"]),
+    counter(
         "TcpExtTCPReqQFullDrop",
         "tcp_syn_flood_action: the queue of half-open connections is full and SYN cookies are \
          off. The log says \"Possible SYN flooding\".",
@@ -128,6 +140,30 @@ pub(super) const ENTRIES: &[Entry] = &[
     .causes(&["several hosts behind one address; a middlebox that mixes timestamps"])
     .commands(&["netdiag drops --each --reason TCP_RFC7323_PAWS"])
     .see(&["TCP_RFC7323_PAWS"]),
+    counter(
+        "TcpExtPAWSActive",
+        "tcp_rcv_synsent_state_process: the answer to a SYN echoes a timestamp that this host did not send. It is \
+         refused with a reset.",
+    )
+    .causes(&["an answer to an older SYN, or a middlebox that answers in the server's name"])
+    .commands(&["netdiag conn --failed", "tcpdump -n -v 'tcp[13] == 18'  # SYN-ACKs"])
+    .see(&["TCP_RFC7323_PAWS", "tcp-paws"]),
+    counter(
+        "TcpExtPAWSOldAck",
+        "tcp_disordered_ack: a bare acknowledgment with an older timestamp than the last one: it was overtaken on its \
+         way.",
+    )
+    .normal("Where packets take several ways, and overtake each other.")
+    .causes(&["reordering on the way"])
+    .commands(&["ss -tni  # reordering", "netdiag drops --each --reason TCP_RFC7323_PAWS_ACK"])
+    .see(&["TCP_RFC7323_PAWS_ACK"]),
+    counter(
+        "TcpExtTSEcrRejected",
+        "tcp_check_req: the last segment of a handshake echoes a timestamp that the SYN-ACK did not carry.",
+    )
+    .causes(&["a middlebox that changes timestamps, or a forged segment"])
+    .commands(&["netdiag drops --each --reason TCP_RFC7323_TSECR"])
+    .see(&["TCP_RFC7323_TSECR", "tcp-paws"]),
     counter(
         "TcpExtDelayedACKLost",
         "tcp_data_queue, tcp_send_dupack: the peer sent again what this host had; it thinks the \
@@ -200,6 +236,30 @@ pub(super) const ENTRIES: &[Entry] = &[
     .causes(&["different secrets or settings on both ends; NAT in between"])
     .commands(&["nstat -az | grep TCPAO"])
     .see(&["TCP_AOFAILURE"]),
+    counter(
+        "TcpExtTCPAORequired",
+        "The socket demands TCP-AO of this peer, and the segment has no signature.",
+    )
+    .causes(&["the peer was not configured, or lost its configuration", "somebody else speaks in its name"])
+    .commands(&["netdiag drops --each --reason TCP_AONOTFOUND"])
+    .see(&["TCP_AONOTFOUND", "tcp-signature"]),
+    counter(
+        "TcpExtOutOfWindowIcmps",
+        "tcp_v4_err, tcp_v6_err: an ICMP error quotes data that the connection has not under way, and is ignored.",
+    )
+    .normal("A few: the error came late.")
+    .causes(&["late errors", "forged ones, to break connections"])
+    .commands(&["tcpdump -n -v 'icmp or icmp6'"])
+    .see(&["TcpExtLockDroppedIcmps"]),
+    counter(
+        "TcpExtLockDroppedIcmps",
+        "tcp_v4_err, tcp_v6_err: an ICMP error came while a program held the socket, and is ignored; one about the MTU is \
+         remembered.",
+    )
+    .normal("On busy sockets.")
+    .causes(&["a socket in use at that moment"])
+    .commands(&["nstat -az TcpExtLockDroppedIcmps TcpExtOutOfWindowIcmps"])
+    .see(&["TcpExtOutOfWindowIcmps"]),
     counter(
         "TcpExtTCPAOKeyNotFound",
         "The key number in the option is unknown here, or the socket has no TCP-AO keys at all.",

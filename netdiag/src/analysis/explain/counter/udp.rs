@@ -70,7 +70,8 @@ pub(super) const ENTRIES: &[Entry] = &[
     ]),
     counter(
         "UdpMemErrors",
-        "All UDP sockets together are above net.ipv4.udp_mem, or the cgroup above its limit.",
+        "All UDP sockets together are above net.ipv4.udp_mem, or a cgroup's sockets above its memory limit. 5.10 does not \
+         have it, and counts such in UdpInErrors alone.",
     )
     .causes(&[
         "many sockets that nobody reads; udp_mem too small",
@@ -80,6 +81,7 @@ pub(super) const ENTRIES: &[Entry] = &[
     ])
     .see(&[
         "PROTO_MEM",
+        "udp-memory",
     ]),
     counter(
         "UdpSndbufErrors",

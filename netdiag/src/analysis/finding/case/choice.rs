@@ -141,6 +141,17 @@ fn a_source_is_impossible_or_comes_from_the_wrong_side() {
     assert_eq!(of(vec![]), [("reverse-path-filter", 4)]);
     assert_eq!(of(vec![back("local")]), [("martian-source", 4)]);
     assert_eq!(of(vec![back("unicast")]), [("reverse-path-filter", 4)]);
+    let looped = super::drop(
+        between([127, 0, 0, 1], DST.octets()),
+        "",
+        "ip_rcv_finish_core",
+    );
+    let mut own = back("local");
+    if let Question::Route { to, .. } = &mut own.0 {
+        *to = IpAddr::from([127, 0, 0, 1]);
+    }
+    let found = concluded(&looped, &[], &facts([own]));
+    assert_eq!(found, [("loopback-on-wire", 4)]);
     let loose = vec![
         sysctl(RP_FILTER, Some("eth0"), "0"),
         sysctl("net.ipv4.conf.all.rp_filter", None, "0"),
