@@ -41,6 +41,29 @@ const PASSES: [Pass; 2] = [
     },
 ];
 
+/// Faults of the lab that kernels tell of in ways of their own, or that want a machine of their own: `cargo xtask lab` has
+/// all of them.
+const FAULTS: [&str; 18] = [
+    "martian-source",
+    "forwarding-off",
+    "route-prohibit",
+    "route-prohibit6",
+    "ipsec-block",
+    "cgroup-ingress",
+    "socket-filter",
+    "tcp-paws",
+    "tcp-ttl-too-low",
+    "tcp-backlog-full",
+    "tcp-memory",
+    "udp-memory",
+    "neighbour-table-full",
+    "conntrack-table-full",
+    "cpu-backlog",
+    "accept-queue-full",
+    "mixed",
+    "healthy-cgroup-program",
+];
+
 /// Judges of the tests: what they say about the kernel is not netdiag's word.
 const JUDGES: [&str; 5] = ["bpftool", "ip", "nft", "ss", "tc"];
 
@@ -175,6 +198,7 @@ fn print(rows: &[Row]) {
 struct Guest {
     binary: PathBuf,
     tests: PathBuf,
+    lab: PathBuf,
 }
 
 impl Guest {
@@ -183,22 +207,28 @@ impl Guest {
         Ok(Self {
             binary: stripped(workspace, &programs.binary()?, "netdiag")?,
             tests: stripped(workspace, &programs.test("live")?, "live")?,
+            lab: stripped(workspace, &programs.test("lab")?, "lab")?,
         })
     }
 
-    /// The initramfs: these and the judges.
+    /// The initramfs: these and the judges. Whoever wants every test wants the lab's faults, too.
     fn content(&self, filter: &str) -> Result<Content> {
-        let filter = if filter.is_empty() {
-            String::new()
+        let (filter, lab) = if filter.is_empty() {
+            let lab = format!(
+                "NETDIAG_LAB_GLOBAL=1 NETDIAG_LAB={} /test-lab --test-threads=1 --nocapture || status=1\n",
+                FAULTS.join(",")
+            );
+            (String::new(), lab)
         } else {
-            vm::quoted(filter)
+            (vm::quoted(filter), String::new())
         };
         let mut content = Content::new(format!(
-            "#!/bin/sh\nexport NETDIAG_BIN=/bin/netdiag NETDIAG_EVERY_RUNG=1 RUST_BACKTRACE=1\n\
-             exec /test-live --test-threads=1 --nocapture {filter}\n"
+            "#!/bin/sh\nexport NETDIAG_BIN=/bin/netdiag NETDIAG_EVERY_RUNG=1 RUST_BACKTRACE=1\nstatus=0\n\
+             /test-live --test-threads=1 --nocapture {filter} || status=1\n{lab}exit $status\n"
         ));
         content.add_program(&self.binary, "/bin/netdiag")?;
         content.add_program(&self.tests, "/test-live")?;
+        content.add_program(&self.lab, "/test-lab")?;
         for judge in JUDGES {
             content.add_dynamic(judge)?;
         }

@@ -157,6 +157,13 @@ impl<'a> Host<'a> {
         Some(found.name.clone())
     }
 
+    /// The device's largest packet.
+    fn mtu_of(&mut self, index: Option<u32>) -> Option<u32> {
+        let links = self.links().ok()?;
+        let found = links.iter().find(|link| Some(link.index) == index)?;
+        Some(found.mtu)
+    }
+
     fn device(&mut self, name: &str) -> Result<Device, String> {
         let links = self.links()?;
         let found = links.iter().find(|link| link.name == name);
@@ -223,6 +230,7 @@ impl<'a> Host<'a> {
             Ok(found) => Ok(Route {
                 kind: route::kind(found.kind).to_owned(),
                 device: self.name_of(found.device),
+                mtu: self.mtu_of(found.device),
                 gateway: found.gateway,
                 refused: None,
             }),

@@ -160,6 +160,8 @@ pub struct Route {
     pub device: Option<String>,
     /// The next hop.
     pub gateway: Option<IpAddr>,
+    /// The largest packet of that device.
+    pub mtu: Option<u32>,
     /// The name of the error with which the kernel refused: `ENETUNREACH` (no route), `EHOSTUNREACH` (unreachable, or
     /// forwarding off), `EACCES` (prohibit), `EINVAL` (blackhole, or a source that may not be), `EXDEV` (reverse path).
     pub refused: Option<String>,

@@ -100,15 +100,18 @@ fn answer() -> impl Strategy<Value = Answer> {
         any::<String>().prop_map(Answer::Sysctl),
         device().prop_map(|device| Answer::Device(Box::new(device))),
         (
-            any::<(String, Option<String>, Option<String>)>(),
+            any::<(String, Option<String>, Option<u32>, Option<String>)>(),
             option::of(ip())
         )
-            .prop_map(|((kind, device, refused), gateway)| Answer::Route(Route {
-                kind,
-                device,
-                gateway,
-                refused
-            })),
+            .prop_map(
+                |((kind, device, mtu, refused), gateway)| Answer::Route(Route {
+                    kind,
+                    device,
+                    mtu,
+                    gateway,
+                    refused
+                })
+            ),
         (ip(), any::<(String, String, Option<String>)>()).prop_map(
             |(address, (device, state, mac))| Answer::Neighbour(Neighbour {
                 address,

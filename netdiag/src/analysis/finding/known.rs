@@ -2,7 +2,7 @@
 
 use super::{Tally, rule::Verdict};
 use crate::analysis::fact::{CgroupProgram, Device, Facts, PacketRule};
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, net::SocketAddr};
 
 /// Evidence names no more rules or queues than this.
 const FEW: usize = 4;
@@ -359,6 +359,31 @@ pub(super) fn unheard(tally: &Tally, facts: &Facts) -> Verdict {
     } else {
         Verdict::stands()
     }
+}
+
+/// For a finding that says that a listener's queue is full: how full it is.
+pub(super) fn listeners(tally: &Tally, facts: &Facts) -> Verdict {
+    let mut verdict = Verdict::stands();
+    for place in &tally.places {
+        let listeners = place
+            .port
+            .and_then(|port| facts.listeners(place.netns, port))
+            .unwrap_or_default();
+        for listener in listeners.iter().take(FEW) {
+            let most = listener
+                .limit
+                .map_or_else(String::new, |most| format!(", {most} may"));
+            let address = SocketAddr::new(listener.address, listener.port);
+            let words = format!(
+                "{} connections wait to be accepted at {address}{most}, asked afterwards",
+                listener.queued
+            );
+            if !verdict.evidence.contains(&words) {
+                verdict = verdict.with(words);
+            }
+        }
+    }
+    verdict
 }
 
 /// For findings about checksums: what the device does about them.

@@ -1,9 +1,12 @@
 //! The next hop: it does not answer, too much waits for its answer, or there is no room for its entry.
 
 use super::{
-    Rule,
+    Rule, Tally,
+    rule::Verdict,
     seen::{advice, destination},
 };
+use crate::analysis::fact::{Facts, Need};
+use std::net::IpAddr;
 
 /// Where packets are dropped that waited for an address in vain.
 const UNANSWERED: &[&str] = &["neigh_invalidate", "arp_error_report", "ndisc_error_report"];
@@ -30,6 +33,8 @@ pub(super) const RULES: &[Rule] = &[
             )
         },
         remedy: |tally| advice("neighbour-unreachable", tally),
+        needs: &[Need::Neighbour],
+        verdict: hops,
         ..Rule::ERROR
     },
     Rule {
@@ -47,6 +52,8 @@ pub(super) const RULES: &[Rule] = &[
             )
         },
         remedy: |tally| advice("neighbour-queue-full", tally),
+        needs: &[Need::Neighbour],
+        verdict: hops,
         ..Rule::DEFAULT
     },
     Rule {
@@ -65,6 +72,52 @@ pub(super) const RULES: &[Rule] = &[
             )
         },
         remedy: |tally| advice("neighbour-table-full", tally),
+        needs: &[Need::NeighbourTable],
+        verdict: tables,
         ..Rule::ERROR
     },
 ];
+
+/// What is known of the next hops. One that answers by now did not when the packets waited.
+fn hops(tally: &Tally, facts: &Facts) -> Verdict {
+    let mut verdict = Verdict::stands();
+    for place in &tally.places {
+        let Some(hop) = place.to.and_then(|to| facts.neighbour(place.netns, to)) else {
+            continue;
+        };
+        let state = match hop.state.as_str() {
+            "NONE" => "not known any more",
+            state => state,
+        };
+        let words = format!(
+            "the next hop {} on {} is {state}, asked afterwards",
+            hop.address, hop.device
+        );
+        if !verdict.evidence.contains(&words) {
+            verdict = verdict.with(words);
+        }
+    }
+    verdict
+}
+
+/// How full the tables of neighbours are.
+fn tables(tally: &Tally, facts: &Facts) -> Verdict {
+    let mut verdict = Verdict::stands();
+    for place in &tally.places {
+        let version = match place.to {
+            Some(IpAddr::V6(_)) => 6,
+            _ => 4,
+        };
+        let Some(table) = facts.neighbour_table(place.netns, version) else {
+            continue;
+        };
+        let words = format!(
+            "the IPv{version} neighbour table has {} entries, and found no room {} times since the host started",
+            table.entries, table.fulls
+        );
+        if !verdict.evidence.contains(&words) {
+            verdict = verdict.with(words);
+        }
+    }
+    verdict
+}

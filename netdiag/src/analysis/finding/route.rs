@@ -10,7 +10,10 @@ use super::{
     way,
 };
 use crate::analysis::place::{IP_ERROR, IP6_ROUTE};
-use crate::analysis::{counter::Correlated, fact::Facts};
+use crate::analysis::{
+    counter::Correlated,
+    fact::{Facts, Need},
+};
 
 /// Where a blackhole route ends.
 const DISCARD: &[&str] = &["dst_discard_out", "dst_discard"];
@@ -33,6 +36,8 @@ pub(super) const RULES: &[Rule] = &[
         },
         evidence: evidence_with_length,
         remedy: |tally| advice("packet-too-big", tally),
+        needs: &[Need::Route],
+        verdict: way::onward,
         ..Rule::DEFAULT
     },
     Rule {

@@ -114,6 +114,8 @@ pub(super) const RULES: &[Rule] = &[
             )
         },
         remedy: |tally| advice("accept-queue-overflow", tally),
+        needs: &[Need::Listeners],
+        verdict: known::listeners,
         counted: overflows,
         ..Rule::ERROR
     },

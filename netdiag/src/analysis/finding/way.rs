@@ -67,7 +67,12 @@ fn ways<'a>(tally: &'a Tally, facts: &'a Facts) -> impl Iterator<Item = (&'a Pla
 fn in_words(route: &Route, to: IpAddr) -> String {
     let answer = match (&route.refused, &route.device) {
         (Some(error), _) => format!("{error} for {to}"),
-        (None, Some(device)) => format!("{} by {device} for {to}", route.kind),
+        (None, Some(device)) => {
+            let mtu = route
+                .mtu
+                .map_or_else(String::new, |mtu| format!(" (MTU {mtu})"));
+            format!("{} by {device}{mtu} for {to}", route.kind)
+        }
         (None, None) => format!("{} for {to}", route.kind),
     };
     format!("the kernel's route, asked afterwards: {answer}")
@@ -100,6 +105,17 @@ pub(super) fn discards(tally: &Tally, facts: &Facts) -> Verdict {
     answered(tally, facts, |place, way| {
         way == Way::Discarded && !is_refused_before(place, facts)
     })
+}
+
+/// For a finding that says that packets are larger than their way: which way that is.
+pub(super) fn onward(tally: &Tally, facts: &Facts) -> Verdict {
+    let mut verdict = Verdict::stands();
+    for (_, _, words) in ways(tally, facts) {
+        if verdict.evidence.len() < FEW && !verdict.evidence.contains(&words) {
+            verdict = verdict.with(words);
+        }
+    }
+    verdict
 }
 
 /// Where the drops themselves leave a choice, the answers decide; a route that leads on may be a new one.
