@@ -135,6 +135,24 @@ fn the_list_of_scenarios_is_a_line_each() {
     let ended = run(&["lab", "list"]);
     assert_eq!(ended.code, Some(0));
     check("lab-list.txt", &ended.stdout);
+    let some = run(&["lab", "list", "UDP", "checksum"]);
+    assert_eq!(some.code, Some(0));
+    let lines: Vec<_> = some.stdout.lines().collect();
+    assert!(!lines.is_empty() && lines.iter().all(|line| line.contains("udp")));
+    assert!(lines.iter().all(|line| ended.stdout.contains(line)));
+    assert_eq!(run(&["lab", "list", "no-such-word"]).code, Some(1));
+}
+
+#[test]
+fn a_scenario_that_is_not_there_leads_to_the_one_that_is_meant() {
+    let ended = run(&["lab", "run", "udp-close-port"]);
+    assert_eq!(ended.code, Some(1));
+    assert!(ended.stderr.contains("udp-closed-port"), "{}", ended.stderr);
+    assert!(
+        ended.stderr.contains("netdiag lab list"),
+        "{}",
+        ended.stderr
+    );
 }
 
 #[test]

@@ -295,7 +295,11 @@ const LAB_PROMISE: &str = "The lab never touches this machine's own network name
 pub enum LabAction {
     /// The scenarios, one a line
     #[command(after_help = LAB_PROMISE)]
-    List,
+    List {
+        /// Those alone that have all of these words in their name or summary: `lab list tcp`
+        #[arg(value_name = "WORD")]
+        words: Vec<String>,
+    },
     /// Builds a fault in a network namespace of its own, and watches it with `netdiag drops`
     #[command(after_help = LAB_PROMISE)]
     Run(LabRunArgs),

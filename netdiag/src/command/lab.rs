@@ -6,7 +6,7 @@ use super::{
     replay,
 };
 use crate::{
-    analysis::filter::PacketFilter,
+    analysis::{explain::nearest_of, filter::PacketFilter},
     cli::{LabAction, LabRunArgs},
     kernel::{
         plan::What,
@@ -21,6 +21,8 @@ use netdiag_common::DEFAULT_SNAPLEN;
 use std::{process::ExitCode, thread, time::Duration};
 use tokio::sync::oneshot;
 
+/// More names that are like a wrong one are not told.
+const ALIKE: usize = 5;
 /// Size of the ring buffer: a lab run is small.
 const RING_BYTES: u32 = 1 << 20;
 
@@ -30,9 +32,18 @@ pub(super) fn run(
     diagnostics: &Diagnostics,
 ) -> anyhow::Result<ExitCode> {
     match action {
-        LabAction::List => {
-            let rows = lab::all()
-                .iter()
+        LabAction::List { words } => {
+            let words: Vec<_> = words.iter().map(|word| word.to_lowercase()).collect();
+            let is_wanted = |found: &&Scenario| {
+                let text = format!("{} {}", found.name, found.summary.to_lowercase());
+                words.iter().all(|word| text.contains(word))
+            };
+            let found: Vec<_> = lab::all().iter().filter(is_wanted).collect();
+            if found.is_empty() {
+                bail!("no scenario has these words; `netdiag lab list` shows all of them");
+            }
+            let rows = found
+                .into_iter()
                 .map(|found| (found.name, found.summary, found.expect.global));
             render::lab::list(output, rows)?;
             Ok(ExitCode::SUCCESS)
@@ -47,11 +58,17 @@ fn run_scenario(
     diagnostics: &Diagnostics,
 ) -> anyhow::Result<ExitCode> {
     let Some(scenario) = lab::find(&args.name) else {
-        let names: Vec<_> = lab::all().iter().map(|scenario| scenario.name).collect();
+        let names = lab::all()
+            .iter()
+            .map(|scenario| (scenario.name, scenario.name));
+        let like = nearest_of(&args.name.to_lowercase(), names, ALIKE).join(", ");
+        let hint = match like.as_str() {
+            "" => String::new(),
+            like => format!("; like it: {like}"),
+        };
         bail!(
-            "there is no scenario {:?}; there are: {}",
-            args.name,
-            names.join(" ")
+            "there is no scenario {:?}{hint}; `netdiag lab list` shows them",
+            args.name
         );
     };
     let style = match (args.json, args.each) {

@@ -19,7 +19,7 @@ mod place;
 mod reason;
 mod search;
 
-pub use search::{find, nearest};
+pub use search::{find, nearest, nearest_of};
 
 use super::counter::rule;
 use serde::Serialize;

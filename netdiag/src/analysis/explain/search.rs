@@ -1,6 +1,7 @@
 //! Finding an entry by what somebody typed or copied from somewhere.
 
 use super::{Entry, Kind, entries};
+use std::collections::BTreeMap;
 
 /// What the kernel's enum puts before a reason.
 const REASON_PREFIX: &str = "skb_drop_reason_";
@@ -58,21 +59,32 @@ const LONGEST: usize = 64;
 /// Names like it, nearest first, at most `most`.
 #[must_use]
 pub fn nearest(name: &str, most: usize) -> Vec<&'static str> {
-    let wanted: Vec<char> = tidy(name).chars().take(LONGEST).collect();
+    let names = entries().flat_map(|entry| {
+        let names = [Some(entry.name), short(entry)];
+        names.into_iter().flatten().map(|name| (name, entry.name))
+    });
+    nearest_of(&tidy(name), names, most)
+}
+
+/// The second of those pairs whose first is like the name, nearest first, each once, at most `most`.
+#[must_use]
+pub fn nearest_of<'a>(
+    name: &str,
+    names: impl IntoIterator<Item = (&'a str, &'a str)>,
+    most: usize,
+) -> Vec<&'a str> {
+    let wanted: Vec<char> = name.chars().take(LONGEST).collect();
     if wanted.is_empty() {
         return Vec::new();
     }
-    let mut ranked: Vec<_> = entries()
-        .filter_map(|entry| {
-            let names = [Some(entry.name), short(entry)];
-            let rank = names
-                .into_iter()
-                .flatten()
-                .filter_map(|name| rank(&wanted, name))
-                .min();
-            rank.map(|rank| (rank, entry.name))
-        })
-        .collect();
+    let mut best: BTreeMap<&str, usize> = BTreeMap::new();
+    for (like, name) in names {
+        if let Some(rank) = rank(&wanted, like) {
+            let there = best.entry(name).or_insert(rank);
+            *there = rank.min(*there);
+        }
+    }
+    let mut ranked: Vec<_> = best.into_iter().map(|(name, rank)| (rank, name)).collect();
     ranked.sort_unstable();
     ranked.truncate(most);
     ranked.into_iter().map(|(_, name)| name).collect()
