@@ -2,7 +2,7 @@
 
 use super::{
     Finding, Rule, Tally,
-    group::{Claims, Groups, Upheld},
+    group::{Asked, Claims, Groups, Upheld},
     rule::{Counted, Verdict},
     rules,
     tally::FEW,
@@ -20,6 +20,7 @@ use std::collections::BTreeSet;
 /// Findings in the making.
 #[derive(Debug, Default)]
 pub struct Findings {
+    asked: Asked,
     groups: Groups,
     unexplained: Sums,
 }
@@ -31,7 +32,7 @@ impl Findings {
         if noise.is_some_and(|noise| !noise.claimable) {
             return None;
         }
-        let claims = Claims::of(event, noise.is_some());
+        let claims = Claims::of(event, noise.is_some(), self.asked.about(event));
         if claims.is_empty() {
             if event.is_drop() && noise.is_none() {
                 self.unexplained.observe(event);

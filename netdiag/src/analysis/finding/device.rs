@@ -16,6 +16,8 @@ pub(super) const BACKLOG: &[&str] = &["enqueue_to_backlog", "netif_rx_internal"]
 pub(super) const RULES: &[Rule] = &[
     Rule {
         id: "vlan-device-missing",
+        reasons: &[&["UNHANDLED_PROTO", "OTHERHOST"]],
+        functions: &[CORE, IP4, IP6],
         claims: |event| {
             // A tag that no device takes makes the kernel mark a frame as another host's; so does a foreign MAC. It has
             // taken the tag off when it drops the frame.
@@ -59,6 +61,8 @@ pub(super) const RULES: &[Rule] = &[
     },
     Rule {
         id: "foreign-mac",
+        reasons: &[&["OTHERHOST"]],
+        functions: &[IP4, IP6],
         claims: |event| {
             (is_for_another_host(event) && event.vlan_id().is_none() && !event.is_group_frame())
                 .then_some(0.9)
@@ -73,6 +77,8 @@ pub(super) const RULES: &[Rule] = &[
     },
     Rule {
         id: "unhandled-ethertype",
+        reasons: &[&["UNHANDLED_PROTO"]],
+        functions: &[CORE],
         claims: |event| {
             if !event.dropped_in(CORE) || event.vlan_id().is_some() || !is_worth_telling(event) {
                 return None;
@@ -91,6 +97,8 @@ pub(super) const RULES: &[Rule] = &[
     },
     Rule {
         id: "tun-queue-full",
+        reasons: &[&["FULL_RING"]],
+        functions: &[TUN, &["tap_handle_frame"]],
         claims: |event| match () {
             () if event.reason_is(&["FULL_RING"]) => Some(0.95),
             () if event.is_unspecified()
@@ -109,6 +117,8 @@ pub(super) const RULES: &[Rule] = &[
     },
     Rule {
         id: "cpu-backlog",
+        reasons: &[&["CPU_BACKLOG"]],
+        functions: &[BACKLOG],
         claims: |event| match () {
             () if event.reason_is(&["CPU_BACKLOG"]) => Some(0.97),
             // A device that goes away drops here, too.
@@ -122,6 +132,8 @@ pub(super) const RULES: &[Rule] = &[
     },
     Rule {
         id: "tunnel-id-unknown",
+        reasons: &[&["VXLAN_VNI_NOT_FOUND"]],
+        functions: &[&["vxlan_rcv"]],
         claims: |event| {
             let vxlan = matches!(event.packet.tunnel, Some(Tunnel::Vxlan { .. }));
             match () {

@@ -30,6 +30,8 @@ const TC_BROKEN: &[&str] = &["TC_COOKIE_ERROR", "TC_CHAIN_NOTFOUND", "TC_RECLASS
 pub(super) const RULES: &[Rule] = &[
     Rule {
         id: "firewall-drop-output",
+        reasons: &[&["NETFILTER_DROP"]],
+        functions: &[HOOK],
         claims: |event| (event.received == Some(false)).then(|| filtered(event))?,
         counters: &["IpOutDiscards", "Ip6OutDiscards"],
         fault: |tally| {
@@ -46,6 +48,8 @@ pub(super) const RULES: &[Rule] = &[
     },
     Rule {
         id: "firewall-drop",
+        reasons: &[&["NETFILTER_DROP"]],
+        functions: &[HOOK],
         claims: |event| (event.received != Some(false)).then(|| filtered(event))?,
         fault: |tally| {
             format!(
@@ -61,6 +65,8 @@ pub(super) const RULES: &[Rule] = &[
     },
     Rule {
         id: "conntrack-table-full",
+        reasons: &[&["NETFILTER_DROP"]],
+        functions: &[HOOK],
         // nf_conntrack_in refuses what opens a connection, and nf_hook_slow drops it.
         claims: |event| {
             let place = event.dropped_in(HOOK);
@@ -77,6 +83,8 @@ pub(super) const RULES: &[Rule] = &[
     },
     Rule {
         id: "conntrack-invalid",
+        reasons: &[&["NETFILTER_DROP"]],
+        functions: &[HOOK],
         claims: |event| (filtered(event).is_some() && is_midway(event)).then_some(0.3),
         fault: |tally| {
             format!(
@@ -91,6 +99,8 @@ pub(super) const RULES: &[Rule] = &[
     },
     Rule {
         id: "tc-drop-ingress",
+        reasons: &[TC_BROKEN, &["TC_INGRESS"]],
+        functions: &[CORE],
         claims: |event| {
             let known = matches!(
                 event.packet.protocol,
@@ -118,6 +128,8 @@ pub(super) const RULES: &[Rule] = &[
     },
     Rule {
         id: "tc-drop-egress",
+        reasons: &[TC_BROKEN, &["TC_EGRESS"]],
+        functions: &[&["__dev_queue_xmit"]],
         claims: |event| {
             const OUT: &[&str] = &["__dev_queue_xmit"];
             match () {
@@ -136,6 +148,8 @@ pub(super) const RULES: &[Rule] = &[
     },
     Rule {
         id: "xdp-drop",
+        reasons: &[&["XDP"]],
+        functions: &[XDP],
         claims: |event| {
             // Attaching a program to veth frees an empty skb in the same place.
             let packet = event.packet.protocol != Protocol::Unknown;
@@ -153,6 +167,8 @@ pub(super) const RULES: &[Rule] = &[
     },
     Rule {
         id: "ipsec-policy",
+        reasons: &[&["XFRM_POLICY"]],
+        functions: &[IPSEC_IN, IP4_LOCAL, UDP_QUEUE, UDP6_QUEUE],
         claims: |event| {
             let sealed = event.carries(50) || event.carries(51);
             let plain = event.is_tcp() || event.is_udp() || event.carries(1);
@@ -192,6 +208,8 @@ pub(super) const RULES: &[Rule] = &[
 pub(super) const SOCKET: &[Rule] = &[
     Rule {
         id: "socket-filter-drop",
+        reasons: &[&["SOCKET_FILTER"]],
+        functions: &[UDP_QUEUE, UDP6_QUEUE],
         claims: |event| match () {
             () if event.reason_is(&["SOCKET_FILTER"]) => Some(0.6),
             () if is_queued(event) => Some(0.35),
@@ -219,6 +237,8 @@ pub(super) const SOCKET: &[Rule] = &[
     },
     Rule {
         id: "cgroup-program-drop",
+        reasons: &[&["BPF_CGROUP_EGRESS", "SOCKET_FILTER"]],
+        functions: &[CGROUP_OUT, UDP_QUEUE, UDP6_QUEUE],
         claims: |event| match () {
             () if event.reason_is(&["BPF_CGROUP_EGRESS"]) => Some(0.97),
             () if event.is_reasonless() && event.dropped_in(CGROUP_OUT) => Some(0.85),

@@ -30,16 +30,23 @@ pub(super) struct Claims {
 }
 
 impl Claims {
-    pub(super) fn of(event: &Event<'_>, noise: bool) -> Self {
+    /// What those rules say that may have a say.
+    pub(super) fn of(event: &Event<'_>, noise: bool, asked: &[Indexed]) -> Self {
         let mut found = Self {
             noise,
             ..Self::default()
         };
-        for (index, rule) in rules().enumerate() {
+        for (index, rule) in asked {
             if let Some(sure) = (rule.claims)(event) {
-                found.insert((index, sure.clamp(0.0, 1.0).to_bits()));
+                found.insert((*index, sure.clamp(0.0, 1.0).to_bits()));
             }
         }
+        debug_assert!(
+            rules().enumerate().all(|(index, rule)| {
+                asked.iter().any(|(other, _)| *other == index) || (rule.claims)(event).is_none()
+            }),
+            "a rule claims what it is not about"
+        );
         found
     }
 
@@ -77,6 +84,43 @@ impl Claims {
     }
 }
 
+/// A rule and its place among all.
+pub(super) type Indexed = (usize, &'static Rule);
+
+/// Which rules may have a say, by a drop's reason and function: of these there are few, and of drops many.
+#[derive(Debug, Default)]
+pub(super) struct Asked {
+    known: Vec<(Option<String>, Option<String>, Vec<Indexed>)>,
+    /// Where the last one was found: drops come in rows.
+    last: usize,
+}
+
+/// More pairs of reason and function than this are not remembered.
+const MOST_PAIRS: usize = 512;
+
+impl Asked {
+    /// The rules to ask.
+    pub(super) fn about(&mut self, event: &Event<'_>) -> &[Indexed] {
+        let (reason, function) = (event.reason.as_deref(), event.bare_function());
+        let is_it = |known: &(Option<String>, Option<String>, Vec<Indexed>)| {
+            known.0.as_deref() == reason && known.1.as_deref() == function
+        };
+        if !self.known.get(self.last).is_some_and(is_it) {
+            self.last = self.known.iter().position(is_it).unwrap_or_else(|| {
+                self.known.truncate(MOST_PAIRS);
+                let rules = rules().enumerate();
+                let asked = rules.filter(|(_, rule)| rule.is_about(reason, function));
+                let (reason, function) = (reason.map(str::to_owned), function.map(str::to_owned));
+                self.known.push((reason, function, asked.collect()));
+                self.known.len() - 1
+            });
+        }
+        self.known
+            .get(self.last)
+            .map_or(&[], |(_, _, asked)| asked.as_slice())
+    }
+}
+
 fn by_index(mut index: usize) -> Option<&'static Rule> {
     for topic in RULES {
         match topic.get(index) {
@@ -93,7 +137,10 @@ type Place = Option<(Option<NetnsId>, Option<String>)>;
 /// All packets that rules claim.
 #[derive(Debug, Default)]
 pub(super) struct Groups {
-    groups: BTreeMap<(Claims, Place), Tally>,
+    places: BTreeMap<(Claims, Place), usize>,
+    tallies: Vec<Tally>,
+    /// Where the last one went: packets come in rows.
+    last: Option<(Claims, Place, usize)>,
 }
 
 /// What one rule is left with.
@@ -108,16 +155,29 @@ impl Groups {
         let asks = claims
             .rules()
             .any(|rule| rule.always_counted || !rule.needs.is_empty());
-        let place = (asks && self.groups.len() < MOST)
-            .then(|| (event.netns, event.ifname.map(str::to_owned)));
-        let tally = self.groups.entry((claims, place)).or_default();
-        tally.observe(event);
+        let at = match &self.last {
+            Some((last, place, at)) if *last == claims && is_same(place, asks, event) => *at,
+            _ => {
+                let place = (asks && self.tallies.len() < MOST)
+                    .then(|| (event.netns, event.ifname.map(str::to_owned)));
+                let next = self.tallies.len();
+                let at = *self.places.entry((claims, place.clone())).or_insert(next);
+                if at == next {
+                    self.tallies.push(Tally::default());
+                }
+                self.last = Some((claims, place, at));
+                at
+            }
+        };
+        if let Some(tally) = self.tallies.get_mut(at) {
+            tally.observe(event);
+        }
     }
 
     pub(super) fn each(&self) -> impl Iterator<Item = (&Claims, &Tally)> {
-        self.groups
+        self.places
             .iter()
-            .map(|((claims, _), tally)| (claims, tally))
+            .filter_map(|((claims, _), at)| Some((claims, self.tallies.get(*at)?)))
     }
 
     /// Gives each group to the rule that is surest of it when counters and facts are known, by the rule's name; what
@@ -158,6 +218,14 @@ impl Groups {
             }
         }
         upheld
+    }
+}
+
+/// Whether the packet is at the place.
+fn is_same(place: &Place, asks: bool, event: &Event<'_>) -> bool {
+    match place {
+        None => !asks,
+        Some((netns, device)) => asks && *netns == event.netns && device.as_deref() == event.ifname,
     }
 }
 

@@ -25,6 +25,8 @@ const TUNNELS: &[&str] = &["tunnel4_rcv", "tunnel6_rcv", "tunnel46_rcv", "gre_rc
 pub(super) const RULES: &[Rule] = &[
     Rule {
         id: "loopback-on-wire",
+        reasons: &[&["IP_LOCALNET", "IP_INHDR"]],
+        functions: &[IP4_FINISH, IP6],
         claims: loopback,
         counters: &["Ip6InHdrErrors"],
         fault: |_| {
@@ -36,6 +38,8 @@ pub(super) const RULES: &[Rule] = &[
     },
     Rule {
         id: "ip-option-refused",
+        reasons: &[&["IP_INHDR"]],
+        functions: &[EXTHDRS, IP4_FINISH, &["ip_forward"]],
         claims: options,
         counters: &["IpInHdrErrors", "Ip6InHdrErrors"],
         fault: |tally| {
@@ -54,6 +58,14 @@ pub(super) const RULES: &[Rule] = &[
     },
     Rule {
         id: "martian-source",
+        reasons: &[&[
+            "IP_LOCAL_SOURCE",
+            "IP_INVALID_SOURCE",
+            "IP_INVALID_DEST",
+            "IP_INHDR",
+            "IP_INADDRERRORS",
+        ]],
+        functions: &[IP6, IP4_FINISH, &["ip6_forward"]],
         claims: martian,
         counters: &["Ip6InHdrErrors", "Ip6InAddrErrors"],
         fault: |tally| {
@@ -84,6 +96,8 @@ pub(super) const RULES: &[Rule] = &[
     },
     Rule {
         id: "reverse-path-filter",
+        reasons: &[&["IP_RPFILTER"]],
+        functions: &[IP4_FINISH],
         claims: |event| {
             if event.reason_is(&["IP_RPFILTER"]) {
                 return Some(0.97);
@@ -115,6 +129,8 @@ pub(super) const RULES: &[Rule] = &[
     },
     Rule {
         id: "fragments-missing",
+        reasons: &[&["FRAG_REASM_TIMEOUT", "FRAG_TOO_FAR"]],
+        functions: &[REASSEMBLY],
         claims: |event| {
             if event.reason_is(&["FRAG_REASM_TIMEOUT", "FRAG_TOO_FAR"]) {
                 return Some(0.97);
@@ -139,6 +155,8 @@ pub(super) const RULES: &[Rule] = &[
     },
     Rule {
         id: "unknown-ip-protocol",
+        reasons: &[&["IP_NOPROTO"]],
+        functions: &[IP4_LOCAL, IP6_LOCAL, TUNNELS],
         claims: |event| {
             if event.reason_is(&["IP_NOPROTO"]) {
                 return Some(0.97);
@@ -157,6 +175,8 @@ pub(super) const RULES: &[Rule] = &[
     },
     Rule {
         id: "ipv6-disabled",
+        reasons: &[&["IPV6DISABLED"]],
+        functions: &[IP6],
         claims: |event| {
             // Neighbours' multicast comes whether IPv6 is wanted or not.
             if event.is_for_group() {
@@ -187,6 +207,8 @@ pub(super) const RULES: &[Rule] = &[
     },
     Rule {
         id: "ttl-expired",
+        reasons: &[&["IP_INHDR"]],
+        functions: &[&["ip_forward", "ip6_forward"]],
         claims: |event| {
             let forwarding = event.dropped_in(&["ip_forward", "ip6_forward"]);
             let spent = event.packet.ip.is_some_and(|ip| ip.ttl <= 1);

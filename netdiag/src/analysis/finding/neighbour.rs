@@ -16,6 +16,8 @@ const OUTPUT: &[&str] = &["ip_finish_output2", "ip6_finish_output2"];
 pub(super) const RULES: &[Rule] = &[
     Rule {
         id: "neighbour-unreachable",
+        reasons: &[&["NEIGH_FAILED"]],
+        functions: &[UNANSWERED],
         claims: |event| match () {
             () if event.reason_is(&["NEIGH_FAILED"]) => Some(0.97),
             () if event.is_unspecified() && event.dropped_in(UNANSWERED) => Some(0.95),
@@ -39,6 +41,8 @@ pub(super) const RULES: &[Rule] = &[
     },
     Rule {
         id: "neighbour-queue-full",
+        reasons: &[&["NEIGH_QUEUEFULL"]],
+        functions: &[WAITING],
         claims: |event| match () {
             () if event.reason_is(&["NEIGH_QUEUEFULL"]) => Some(0.97),
             // An entry that has failed drops here, too; that is for the moment between two attempts only.
@@ -58,6 +62,8 @@ pub(super) const RULES: &[Rule] = &[
     },
     Rule {
         id: "neighbour-table-full",
+        reasons: &[&["NEIGH_CREATEFAIL"]],
+        functions: &[OUTPUT],
         claims: |event| match () {
             () if event.reason_is(&["NEIGH_CREATEFAIL"]) => Some(0.9),
             () if event.is_unspecified() && event.dropped_in(OUTPUT) && !event.is_for_group() => {

@@ -36,6 +36,12 @@ const ANY: &[&str] = &["QDISC_DROP", "QDISC_DROP_GENERIC"];
 pub(super) const RULES: &[Rule] = &[
     Rule {
         id: "queue-overflow",
+        reasons: &[FULL, EARLY, ANY],
+        functions: &[&[
+            "kfree_skb_list",
+            "kfree_skb_list_reason",
+            "__tcf_kfree_skb_list",
+        ]],
         claims: |event| match () {
             () if event.reason_is(FULL) => Some(0.95),
             () if event.reason_is(EARLY) => Some(0.85),
@@ -65,6 +71,12 @@ pub(super) const RULES: &[Rule] = &[
     },
     Rule {
         id: "queue-random-loss",
+        reasons: &[ANY],
+        functions: &[&[
+            "kfree_skb_list",
+            "kfree_skb_list_reason",
+            "__tcf_kfree_skb_list",
+        ]],
         claims: |event| match () {
             () if event.reason_is(ANY) => Some(0.3),
             () if is_silent(event) => Some(0.25),
@@ -78,6 +90,19 @@ pub(super) const RULES: &[Rule] = &[
     },
     Rule {
         id: "link-down",
+        reasons: &[ANY, &["DEV_READY"]],
+        functions: &[
+            BACKLOG,
+            &[
+                "tun_net_xmit",
+                "tun_get_user",
+                "tap_get_user",
+                "tap_handle_frame",
+                "kfree_skb_list",
+                "kfree_skb_list_reason",
+                "__tcf_kfree_skb_list",
+            ],
+        ],
         claims: |event| {
             const GOING: &[&str] = &[
                 "tun_net_xmit",

@@ -26,6 +26,8 @@ const PROHIBIT: &[&str] = &["ip6_pkt_prohibit", "ip6_pkt_prohibit_out"];
 pub(super) const RULES: &[Rule] = &[
     Rule {
         id: "packet-too-big",
+        reasons: &[&["PKT_TOO_BIG"]],
+        functions: &[&["ip_fragment", "ip6_fragment", "ip_forward", "ip6_forward"]],
         claims: too_big,
         counters: &["IpFragFails", "Ip6FragFails", "Ip6InTooBigErrors"],
         fault: |tally| {
@@ -42,6 +44,8 @@ pub(super) const RULES: &[Rule] = &[
     },
     Rule {
         id: "no-route",
+        reasons: &[&["IP_INNOROUTES", "IP_OUTNOROUTES"]],
+        functions: &[IP_ERROR, IP6_ROUTE, &["__ip_queue_xmit"]],
         claims: no_route,
         counters: &[
             "IpExtInNoRoutes",
@@ -72,6 +76,8 @@ pub(super) const RULES: &[Rule] = &[
     },
     Rule {
         id: "forwarding-off",
+        reasons: &[&["IP_INADDRERRORS"]],
+        functions: &[IP_ERROR, &["ip6_forward"]],
         claims: forwarding_off,
         counters: &["IpInAddrErrors", "Ip6InAddrErrors"],
         always_counted: true,
@@ -89,6 +95,8 @@ pub(super) const RULES: &[Rule] = &[
     },
     Rule {
         id: "route-discards",
+        reasons: &[&["IP_INNOROUTES"]],
+        functions: &[IP_ERROR, PROHIBIT, DISCARD, IP6_ROUTE],
         claims: |event| match () {
             () if event.dropped_in(IP_ERROR) && event.reason_is(&["NOT_SPECIFIED"]) => Some(0.9),
             () if event.dropped_in(PROHIBIT) => Some(0.95),

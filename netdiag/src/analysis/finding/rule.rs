@@ -7,12 +7,17 @@ use crate::analysis::{
     fact::{Facts, Need},
 };
 use netdiag_common::NetnsId;
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, fmt};
 
 /// One way in which things go wrong. What a rule has no use for, it takes from [`DEFAULT`](Self::DEFAULT).
 pub(super) struct Rule {
     pub(super) id: &'static str,
     pub(super) severity: Severity,
+    /// Only a drop with one of these reasons, or in one of these functions, is asked about: lists of names. Where both
+    /// are empty, every packet is.
+    pub(super) reasons: &'static [&'static [&'static str]],
+    /// See [`reasons`](Self::reasons).
+    pub(super) functions: &'static [&'static [&'static str]],
     /// How sure the rule is of this drop; `None` when it is none of its business. The surest of all rules has it.
     pub(super) claims: fn(&Event<'_>) -> Option<f32>,
     /// Counters that speak for the finding.
@@ -39,6 +44,8 @@ impl Rule {
     pub(super) const DEFAULT: Self = Self {
         id: "",
         severity: Severity::Warning,
+        reasons: &[],
+        functions: &[],
         claims: |_| None,
         counters: &[],
         always_counted: false,
@@ -49,6 +56,16 @@ impl Rule {
         verdict: |_, _| Verdict::stands(),
         counted: |_, _| None,
     };
+
+    /// Whether it may have a say in drops for a reason, or in a function.
+    pub(super) fn is_about(&self, reason: Option<&str>, function: Option<&str>) -> bool {
+        let has = |lists: &[&[&str]], name: Option<&str>| {
+            name.is_some_and(|name| lists.iter().any(|list| list.contains(&name)))
+        };
+        self.reasons.is_empty() && self.functions.is_empty()
+            || has(self.reasons, reason)
+            || has(self.functions, function)
+    }
     /// The same, where something is broken.
     pub(super) const ERROR: Self = Self {
         severity: Severity::Error,
@@ -63,6 +80,12 @@ impl Rule {
 
 /// Facts in many places fill no more lines than this.
 const MOST: usize = 12;
+
+impl fmt::Debug for Rule {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.id)
+    }
+}
 
 /// What the facts say to a finding.
 #[derive(Clone, Debug, Default, PartialEq)]

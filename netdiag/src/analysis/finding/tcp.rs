@@ -36,6 +36,8 @@ const SIGNATURE: &[&str] = &[
 pub(super) const RULES: &[Rule] = &[
     Rule {
         id: "tcp-checksum",
+        reasons: &[&["TCP_CSUM"]],
+        functions: &[TCP_RECEIVE],
         claims: |event| match () {
             () if event.reason_is(&["TCP_CSUM"]) => Some(0.97),
             () if event.is_unspecified()
@@ -56,6 +58,8 @@ pub(super) const RULES: &[Rule] = &[
     },
     Rule {
         id: "tcp-signature",
+        reasons: &[SIGNATURE],
+        functions: &[TCP],
         claims: |event| match () {
             () if event.reason_is(SIGNATURE) => Some(0.97),
             () if is_silent(event) && is_signed(event) => Some(0.6),
@@ -90,6 +94,8 @@ pub(super) const RULES: &[Rule] = &[
     },
     Rule {
         id: "accept-queue-overflow",
+        reasons: &[&["TCP_LISTEN_OVERFLOW", "NO_SOCKET"]],
+        functions: &[COOKIE, TCP],
         claims: |event| match () {
             () if event.reason_is(&["TCP_LISTEN_OVERFLOW"]) => Some(0.97),
             // The cookie was good, and syn_recv_sock found no room. The other cause is want of memory.
@@ -135,6 +141,8 @@ pub(super) const RULES: &[Rule] = &[
     },
     Rule {
         id: "syncookie-failed",
+        reasons: &[&["TCP_FLAGS"]],
+        functions: &[DO_RCV],
         // An ACK for a listener: its cookie is stale, or it is of a connection from before a restart.
         claims: |event| {
             let silent = event.is_unspecified() || event.reason_is(&["TCP_FLAGS"]);
@@ -154,6 +162,8 @@ pub(super) const RULES: &[Rule] = &[
     },
     Rule {
         id: "tcp-ttl-too-low",
+        reasons: &[&["TCP_MINTTL"]],
+        functions: &[TCP],
         claims: |event| match () {
             () if event.reason_is(&["TCP_MINTTL"]) => Some(0.97),
             // 6.1 has names for all that a SYN meets in this function but this.
@@ -181,6 +191,8 @@ pub(super) const RULES: &[Rule] = &[
     },
     Rule {
         id: "tcp-port-closed",
+        reasons: &[&["NO_SOCKET"]],
+        functions: &[TCP],
         claims: |event| {
             // Anything but a SYN is of a connection that is over, and ordinary.
             if !event.is_syn() || !event.dropped_in(TCP) {
@@ -209,6 +221,8 @@ pub(super) const RULES: &[Rule] = &[
     },
     Rule {
         id: "tcp-flags-invalid",
+        reasons: &[&["TCP_FLAGS", "TCP_INVALID_SYN", "PKT_TOO_SMALL"]],
+        functions: &[DO_RCV, TCP_RECEIVE],
         claims: |event| {
             let offset = || {
                 event
@@ -252,6 +266,12 @@ pub(super) const RULES: &[Rule] = &[
     },
     Rule {
         id: "tcp-ack-invalid",
+        reasons: &[&[
+            "TCP_TOO_OLD_ACK",
+            "TCP_ACK_UNSENT_DATA",
+            "TCP_INVALID_ACK_SEQUENCE",
+        ]],
+        functions: &[DO_RCV],
         claims: |event| {
             const REASONS: &[&str] = &[
                 "TCP_TOO_OLD_ACK",

@@ -15,6 +15,7 @@ const DO_RCV: &[&str] = &["tcp_v4_do_rcv", "tcp_v6_do_rcv"];
 pub(super) const RULES: &[Rule] = &[
     Rule {
         id: "tcp-zero-window",
+        reasons: &[&["TCP_ZEROWINDOW", "TCP_INVALID_END_SEQUENCE"]],
         // One byte is a probe, and asks whether there is room again.
         claims: |event| {
             match () {
@@ -50,6 +51,11 @@ pub(super) const RULES: &[Rule] = &[
     },
     Rule {
         id: "tcp-paws",
+        reasons: &[&[
+            "TCP_RFC7323_PAWS",
+            "TCP_RFC7323_TW_PAWS",
+            "TCP_RFC7323_TSECR",
+        ]],
         // TCP_RFC7323_PAWS_ACK is an ACK that was overtaken, and ordinary.
         claims: |event| {
             const REASONS: &[&str] = &[
@@ -84,6 +90,11 @@ pub(super) const RULES: &[Rule] = &[
     },
     Rule {
         id: "tcp-out-of-window",
+        reasons: &[&[
+            "TCP_OVERWINDOW",
+            "TCP_INVALID_END_SEQUENCE",
+            "TCP_INVALID_SEQUENCE",
+        ]],
         claims: |event| match () {
             () if event.reason_is(&["TCP_OVERWINDOW"]) => Some(0.95),
             () if event.reason_is(&["TCP_INVALID_END_SEQUENCE"]) => Some(0.6),
@@ -104,6 +115,13 @@ pub(super) const RULES: &[Rule] = &[
     },
     Rule {
         id: "tcp-old-data",
+        reasons: &[&[
+            "TCP_OLD_DATA",
+            "TCP_OFOMERGE",
+            "TCP_OFO_DROP",
+            "TCP_OLD_SEQUENCE",
+            "TCP_INVALID_SEQUENCE",
+        ]],
         claims: |event| match () {
             () if event.reason_is(&["TCP_OLD_DATA", "TCP_OFOMERGE", "TCP_OFO_DROP"]) => Some(0.95),
             // Without data, or with one byte of it, it is a keepalive probe.
@@ -133,6 +151,7 @@ pub(super) const RULES: &[Rule] = &[
     },
     Rule {
         id: "tcp-reset-refused",
+        reasons: &[&["TCP_RESET"]],
         claims: |event| event.reason_is(&["TCP_RESET"]).then_some(0.9),
 
         fault: |tally| {
@@ -146,6 +165,7 @@ pub(super) const RULES: &[Rule] = &[
     },
     Rule {
         id: "tcp-memory",
+        reasons: &[&["PROTO_MEM", "TCP_OFO_QUEUE_PRUNE"]],
         claims: |event| match () {
             () if event.reason_is(&["PROTO_MEM"]) && event.is_tcp() => Some(0.95),
             () if event.reason_is(&["TCP_OFO_QUEUE_PRUNE"]) => Some(0.85),
@@ -182,6 +202,8 @@ pub(super) const RULES: &[Rule] = &[
     },
     Rule {
         id: "tcp-backlog-full",
+        reasons: &[&["SOCKET_BACKLOG"]],
+        functions: &[TCP, &["tcp_add_backlog"]],
         claims: |event| match () {
             () if event.reason_is(&["SOCKET_BACKLOG"]) => Some(0.97),
             () if event.is_unspecified() && event.dropped_in(&["tcp_add_backlog"]) => Some(0.85),
@@ -215,6 +237,8 @@ pub(super) const RULES: &[Rule] = &[
     },
     Rule {
         id: "tcp-data-after-close",
+        reasons: &[&["TCP_ABORT_ON_DATA", "TCP_CLOSE"]],
+        functions: &[DO_RCV],
         claims: |event| {
             let data = event.payload() > 0
                 && event.tcp().is_some_and(|flags| {

@@ -20,6 +20,8 @@ use crate::{
 pub(super) const RULES: &[Rule] = &[
     Rule {
         id: "udp-length",
+        reasons: &[&["PKT_TOO_SMALL"]],
+        functions: &[UDP, UDP6],
         claims: |event| {
             let wrong = event
                 .packet
@@ -49,6 +51,15 @@ pub(super) const RULES: &[Rule] = &[
     },
     Rule {
         id: "udp-checksum",
+        reasons: &[&["UDP_CSUM", "NO_SOCKET"]],
+        functions: &[
+            UDP_READ,
+            UDP,
+            UDP6,
+            UDP_QUEUE,
+            UDP6_QUEUE,
+            &["udp_recvmsg", "udpv6_recvmsg"],
+        ],
         claims: |event| {
             let place = is_received(event) || is_queued(event) || is_read(event);
             match () {
@@ -72,6 +83,8 @@ pub(super) const RULES: &[Rule] = &[
     },
     Rule {
         id: "udp-port-closed",
+        reasons: &[&["NO_SOCKET"]],
+        functions: &[UDP, UDP6],
         claims: |event| match () {
             () if !event.is_udp() || event.is_for_group() => None,
             // __udp6_lib_rcv finds the checksum wrong after it has set the reason.
@@ -93,6 +106,8 @@ pub(super) const RULES: &[Rule] = &[
     },
     Rule {
         id: "udp-receive-buffer-full",
+        reasons: &[&["SOCKET_RCVBUFF"]],
+        functions: &[UDP_QUEUE, UDP6_QUEUE],
         claims: |event| match () {
             () if !event.is_udp() => None,
             () if event.reason_is(&["SOCKET_RCVBUFF"]) => Some(0.97),
@@ -119,6 +134,8 @@ pub(super) const RULES: &[Rule] = &[
     },
     Rule {
         id: "udp-memory",
+        reasons: &[&["PROTO_MEM"]],
+        functions: &[UDP_QUEUE, UDP6_QUEUE],
         claims: |event| match () {
             () if !event.is_udp() => None,
             () if event.reason_is(&["PROTO_MEM"]) => Some(0.97),
@@ -133,6 +150,8 @@ pub(super) const RULES: &[Rule] = &[
     },
     Rule {
         id: "icmp-checksum",
+        reasons: &[&["ICMP_CSUM"]],
+        functions: &[ICMP, ICMP6],
         claims: |event| {
             let place = event.dropped_in(ICMP) || event.dropped_in(ICMP6);
             match () {
