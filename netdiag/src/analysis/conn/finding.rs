@@ -8,6 +8,7 @@ use super::{
 };
 use crate::analysis::{
     counter::Correlated,
+    explain,
     finding::{Finding, Severity},
 };
 use std::collections::{BTreeMap, BTreeSet};
@@ -210,7 +211,7 @@ fn describe(
         ),
         evidence,
         remedy: rule.remedy.iter().map(|&text| text.to_owned()).collect(),
-        caveat: None,
+        caveat: explain::doubt(rule.id),
         interfaces: tally.interfaces.iter().cloned().collect(),
     })
 }

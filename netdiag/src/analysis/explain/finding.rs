@@ -11,6 +11,7 @@ pub(super) const ENTRIES: &[Entry] = &[
          or 6, and drops every packet with IP_INHDR. Link, addresses and routes look right, and \
          captures show traffic.",
     )
+    .doubt("The first bytes of a damaged IP packet can look like an Ethernet header; a series of them does not.")
     .causes(&[
         "an eBPF program or tc action redirects from an Ethernet device and does not take the \
          MAC header off",
@@ -40,6 +41,7 @@ pub(super) const ENTRIES: &[Entry] = &[
          packet. The writer sends them, and the device was opened as if there were none, so the \
          IP header starts four bytes late.",
     )
+    .doubt("Four bytes before the IP header can be another encapsulation's; they are packet info where they name the protocol that follows.")
     .causes(&[
         "the flags of TUNSETIFF do not fit what the program writes: a library default, or a \
          device opened by another program",
@@ -59,6 +61,7 @@ pub(super) const ENTRIES: &[Entry] = &[
         "The bytes where the MAC header should be are an IP header: the kernel takes parts of \
          addresses for an EtherType and finds no protocol for it (UNHANDLED_PROTO, rx_dropped).",
     )
+    .doubt("The first bytes of a damaged frame can look like an IP header; a series of them does not.")
     .causes(&[
         "an eBPF redirect from a layer-3 device to an Ethernet or veth device without adding a \
          MAC header",
@@ -77,6 +80,7 @@ pub(super) const ENTRIES: &[Entry] = &[
         "the packet ends before its IP header does",
         "Fewer bytes than a header needs, or than its own length field says.",
     )
+    .doubt("A capture with a short snapshot length cuts packets, too: only drops, and whole packets, say that the host got so little.")
     .causes(&[
         "a driver or tunnel that cuts packets, or an eBPF program that shrinks them",
         "a program that writes short packets to a tun device",
@@ -97,6 +101,7 @@ pub(super) const ENTRIES: &[Entry] = &[
         "The total length (IPv4) or payload length (IPv6) goes beyond the end of what arrived: \
          the packet was cut, or the field is wrong.",
     )
+    .doubt("A capture with a short snapshot length is no cut packet: only drops, and whole packets, say that the host got so little.")
     .causes(&[
         "a NIC or driver that truncates, or an MTU on the way that is too small and not honoured",
         "a tunnel that counts its own overhead into the inner length",
@@ -122,6 +127,7 @@ pub(super) const ENTRIES: &[Entry] = &[
         "Something changed the header after the sender computed the sum, or the sender computed \
          it wrongly.",
     )
+    .doubt("A packet that was captured where it was sent may have a checksum that the device is still to fill in.")
     .causes(&[
         "from many senders: a NIC, cable, switch or receive offload",
         "from one: eBPF without bpf_l3_csum_replace, a user-space stack, NAT in a middlebox",
@@ -143,6 +149,7 @@ pub(super) const ENTRIES: &[Entry] = &[
         "The EtherType or packet-info protocol says IPv4 and the first nibble is not 4, or IPv6 \
          and not 6, and nothing else fits the bytes either.",
     )
+    .doubt("The bytes may be of a header that netdiag does not know; their first half byte is all that this rests on.")
     .causes(&[
         "the sender sets a fixed EtherType for both families",
         "a tunnel or eBPF program that changes the family and leaves skb->protocol as it was",
@@ -161,6 +168,7 @@ pub(super) const ENTRIES: &[Entry] = &[
         "a length in the IP header is impossible",
         "The header length is below five words, or the total length below that of the header.",
     )
+    .doubt("The bytes may be of a header that netdiag does not know, and be taken for an IP header by mistake.")
     .causes(&["crafted packets, a broken user-space stack, or corrupted memory"])
     .remedy(&[
         "find who builds these packets: a crafted packet, a broken userspace stack, or corrupted \
@@ -174,6 +182,7 @@ pub(super) const ENTRIES: &[Entry] = &[
         "Drops and retransmissions are matched by addresses, ports and sequence number: the \
          network is innocent, the host itself lost the segments on their way out or in.",
     )
+    .doubt("Drops are matched by addresses, ports and sequence number: address translation between the socket and the place hides a drop, and a copy of the segment in another namespace looks like one.")
     .causes(&[
         "a netfilter rule, a full queue or shaper, a tc program, a full backlog on this host",
     ])
@@ -187,6 +196,7 @@ pub(super) const ENTRIES: &[Entry] = &[
         "this host could not send the segment again",
         "tcp_retransmit_skb failed with an error before the packet reached a device.",
     )
+    .doubt("Where in the output path it failed is not seen, and a later attempt may have gone out.")
     .causes(&[
         "EPERM: a netfilter rule or a program in the output path; NET_XMIT_DROP: a full queue or \
          a tc program; EHOSTUNREACH, ENETUNREACH: the route is gone; ENOBUFS: no memory",
@@ -209,6 +219,7 @@ pub(super) const ENTRIES: &[Entry] = &[
          some.",
     )
     .normal("For moments under load.")
+    .doubt("A window that closes for moments under load is normal.")
     .causes(&[
         "the peer's application is stopped, blocked or too slow",
         "the peer's receive buffer is fixed too small for the path (SO_RCVBUF)",
@@ -228,6 +239,7 @@ pub(super) const ENTRIES: &[Entry] = &[
         "The segment arrived, and was sent again needlessly: the peer says so by D-SACK, or this \
          host saw its duplicate dropped as known data.",
     )
+    .doubt("The counters of duplicates (DSACK) are of the whole namespace: with many connections they may be another's. A network that doubles packets looks alike.")
     .causes(&[
         "loss or delay on the way back",
         "reordering on the way",
@@ -255,6 +267,7 @@ pub(super) const ENTRIES: &[Entry] = &[
         "The timer ran out while the segment itself had not left the host: the delay is here, \
          not in the network.",
     )
+    .doubt("The kernel counts what it has not yet freed after sending: a device that is slow to tell that it has sent looks like a queue.")
     .causes(&[
         "a shaper or paused device with a deep queue",
         "a virtual device whose reader is slow",
@@ -274,6 +287,7 @@ pub(super) const ENTRIES: &[Entry] = &[
         "Connections are attempted, and nothing comes back: the SYN does not arrive, is dropped \
          there, or the SYN-ACK is lost.",
     )
+    .doubt("Silence has no sender: a SYN-ACK that is lost on its way back looks the same from here.")
     .causes(&[
         "a filter that drops silently, on either host or between",
         "the host is down, or the address is wrong",
@@ -295,6 +309,7 @@ pub(super) const ENTRIES: &[Entry] = &[
         "SYNs arrive, and the answers do not get back",
         "This host repeats SYN-ACKs: they are lost on the way back, or the client's last ACK is.",
     )
+    .doubt("A client that has given up, or never existed, does not answer either.")
     .causes(&[
         "a filter or stateful firewall on another way back (asymmetric routing)",
         "a SYN flood from forged addresses",
@@ -320,6 +335,7 @@ pub(super) const ENTRIES: &[Entry] = &[
         "Small packets pass and large ones vanish: a link on the way takes no packets of this \
          size, and the message about it does not reach this host.",
     )
+    .doubt("Plain loss of a connection that only sends full segments looks the same; sizes that pass tell.")
     .causes(&[
         "a firewall that blocks ICMP \"fragmentation needed\" or \"packet too big\"",
         "a tunnel whose overhead nobody takes into account",
@@ -341,6 +357,7 @@ pub(super) const ENTRIES: &[Entry] = &[
         "Nothing after them could show the gap, so TCP sent a probe (TLP).",
     )
     .normal("Single ones.")
+    .doubt("An acknowledgment that is only late (delayed ACKs of the peer) starts a probe, too.")
     .causes(&["a little loss on the way, or delayed acknowledgments of the peer"])
     .remedy(&["a single one is ordinary; many: look for loss on the way (mtr PEER)"])
     .commands(&[
@@ -354,6 +371,7 @@ pub(super) const ENTRIES: &[Entry] = &[
         "What is left when nothing local explains a retransmission.",
     )
     .normal("Below one in a thousand on the internet.")
+    .doubt("The peer's host, a switch or a NIC may have dropped them; and what device and driver of this host drop has no event.")
     .causes(&[
         "congestion, a bad cable or wireless link, a policer on the way",
         "the receive ring or driver of this host's or the peer's NIC: those drops never become \

@@ -83,6 +83,7 @@ pub(super) const ENTRIES: &[Entry] = &[
         "A classifier on the device's clsact egress hook, or an eBPF program attached there (tcx), returned \"drop\" (TC_ACT_SHOT), after netfilter and before the queue.",
     )
     .normal("Where it is a policy.")
+    .doubt("On a kernel without reasons a packet that the device cannot take is dropped in the same place.")
     .causes(&["a filter with the action drop or a policer on egress", "an eBPF program of a container network"])
     .remedy(&[
         "tc -s filter show dev DEVICE egress: filters with their actions and numbers of packets",

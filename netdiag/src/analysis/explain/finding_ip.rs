@@ -66,6 +66,7 @@ pub(super) const ENTRIES: &[Entry] = &[
         "A packet in fragments is put together only when all of them arrive within ipfrag_time (30 s, for IPv6 60 s). What has come of an incomplete one is dropped then; with FRAG_TOO_FAR earlier, because many other fragments of the same sender came in between.",
     )
     .normal("A few, where there is any loss at all.")
+    .doubt("The kernel gives fragments up for want of memory as well (net.ipv4.ipfrag_high_thresh), with the same reason.")
     .causes(&[
         "a firewall or NAT on the way lets only the first fragment through: the others have no ports",
         "loss on the way: one lost fragment loses the packet",

@@ -71,6 +71,7 @@ pub(super) const ENTRIES: &[Entry] = &[
         "the next hop does not answer ARP or neighbour discovery",
         "Packets waited for the link-layer address of the next hop, three requests stayed unanswered, and all that waited was dropped. Programs get EHOSTUNREACH.",
     )
+    .doubt("The state is asked for afterwards: a neighbour that answers late is reachable by then.")
     .causes(&[
         "the host is down, or the address is not in this network: a wrong netmask or gateway",
         "the wrong VLAN, cable or bridge port",

@@ -23,6 +23,7 @@ pub(super) const ENTRIES: &[Entry] = &[
         "the queue of half-open connections is full",
         "A listener holds as many unfinished handshakes as its backlog allows (and tcp_max_syn_backlog without SYN cookies). Further SYNs get a SYN cookie, or are dropped without an event: TcpExtTCPReqQFullDoCookies and TCPReqQFullDrop count them.",
     )
+    .doubt("The counter is that of the namespace: which listener it is, ss says while the handshakes wait. Many clients at once, after a restart, look like a flood.")
     .causes(&["a SYN flood", "clients whose last ACK does not arrive: the way back is broken", "a short backlog and many clients at once"])
     .remedy(&[
         "ss -tan state syn-recv | awk '{print $4}' | sort | uniq -c | sort -n: from a few clients, or from everywhere (a flood)",
@@ -66,6 +67,7 @@ pub(super) const ENTRIES: &[Entry] = &[
         "The receive buffer is full and this host has said so; what comes all the same is dropped, and sent again later. The program does not read.",
     )
     .normal("For moments under load.")
+    .doubt("A peer that probes with more than one byte sends into a closed window as well, and means no harm.")
     .causes(&["the program is stopped, blocked or too slow", "a receive buffer fixed too small (SO_RCVBUF)", "a peer that sends against the window"])
     .remedy(&[
         "ss -tnmp 'sport = :PORT': Recv-Q is what waits for the program",
@@ -80,6 +82,7 @@ pub(super) const ENTRIES: &[Entry] = &[
         "PAWS (RFC 7323): timestamps must not go backwards in a connection, and a handshake must echo the one that was sent. These do not, and are taken for old duplicates.",
     )
     .normal("A few: delayed duplicates are what the check is for.")
+    .doubt("A duplicate that was delayed on its way is refused for the same reason, and rightly: a few say little.")
     .causes(&["several clients behind one NAT address with timestamps of their own, on the same ports", "a load balancer or SYN proxy that changes timestamps", "a host whose timestamp clock jumped (a migrated virtual machine)"])
     .remedy(&[
         "tcpdump -n -v -i DEVICE tcp and host SOURCE: do TS val go up and down",
@@ -95,6 +98,7 @@ pub(super) const ENTRIES: &[Entry] = &[
         "All of the segment was received before: the peer's acknowledgment was lost or late, or its timer is too short. Nothing is missing here.",
     )
     .normal("With any loss or reordering.")
+    .doubt("Some peers probe an idle connection with old data (keepalive); netdiag leaves out those of one byte.")
     .causes(&["acknowledgments are lost or late on the way back", "reordering", "a retransmission timeout of the peer below the round trip"])
     .remedy(&[
         "ss -tni dst SOURCE: reordering, rtt; and the way back to SOURCE: ip route get SOURCE",
@@ -121,6 +125,7 @@ pub(super) const ENTRIES: &[Entry] = &[
         "A reset must have exactly the next sequence number (RFC 5961); one that is merely in the window gets a challenge ACK, and the connection stays. A listener ignores resets.",
     )
     .normal("In small numbers: a reset that crosses data is a little off, and a client that gives up sends one to the listener.")
+    .doubt("The peer may really want to end the connection: then its next segment, or its silence, shows it.")
     .causes(&["a middlebox that ends connections with resets of its own making", "somebody who guesses: forged resets", "a peer that reset an old connection with the same ports"])
     .remedy(&[
         "tcpdump -n -S -v -i DEVICE 'tcp[tcpflags] & tcp-rst != 0' and host SOURCE: TTL and number against the connection's other segments; a different TTL is a middlebox",
@@ -148,6 +153,7 @@ pub(super) const ENTRIES: &[Entry] = &[
         "segments acknowledge what was never sent, or what is long past",
         "The acknowledgment number is beyond what this host has sent, more than a window behind it, or in the answer to a SYN that of another SYN. A challenge ACK or a reset goes back.",
     )
+    .doubt("The late end of an earlier connection with the same ports looks alike.")
     .causes(&["the peer, or a middlebox, still has an old connection with the same ports", "a middlebox that changes sequence numbers in one direction only", "forged segments"])
     .remedy(&[
         "tcpdump -n -S -i DEVICE tcp and host SOURCE: ack against this host's seq",
@@ -189,6 +195,7 @@ pub(super) const ENTRIES: &[Entry] = &[
         "there is no receive memory left for TCP segments",
         "The socket's receive buffer is full, all of TCP is above net.ipv4.tcp_mem, or the cgroup is at its limit: segments are dropped, out-of-order ones first.",
     )
+    .doubt("The kernel has one reason for tcp_mem, the cgroup's limit and the socket's own buffer.")
     .causes(&["programs that do not read, on many connections", "tcp_mem or tcp_rmem too small for the traffic", "a cgroup's memory limit"])
     .remedy(&[
         "cat /proc/net/sockstat: TCP mem, in pages, against sysctl net.ipv4.tcp_mem",
@@ -203,6 +210,7 @@ pub(super) const ENTRIES: &[Entry] = &[
         "the backlog of a TCP socket that its program holds locked is full",
         "While a process works in a socket, segments wait in its backlog, up to the sum of both buffers and 64 KiB. What is above is dropped.",
     )
+    .doubt("A burst that is larger than the backlog fills it while the program holds the socket for a moment only.")
     .causes(&["a program that copies huge buffers in one call", "a starved processor: the process holds the lock and does not run", "buffers fixed too small (SO_RCVBUF, SO_SNDBUF)"])
     .remedy(&[
         "top -H -p PID, or perf trace -p PID: how long COMM stays in one call",

@@ -51,6 +51,7 @@ pub(super) const ENTRIES: &[Entry] = &[
         "the length in the UDP header does not fit the packet",
         "The length is below 8, or beyond the end of the datagram. UdpInErrors rises, UdpInCsumErrors does not.",
     )
+    .doubt("The bytes may be of another protocol that comes with UDP's number, such as UDP-Lite in a tunnel.")
     .causes(&["the sender builds its headers itself and wrongly: eBPF, a user-space stack, a tunnel", "the packet was cut or changed on the way"])
     .remedy(&[
         "tcpdump -n -vv -x -i DEVICE udp and host SOURCE: the length in the header against that of IP",
@@ -77,6 +78,7 @@ pub(super) const ENTRIES: &[Entry] = &[
         "the checksum of ICMP messages is wrong",
         "icmp_rcv or icmpv6_rcv added the message up and did not get what it must be. Lost ICMP errors show later: as path MTU black holes and timeouts.",
     )
+    .doubt("Where it was captured on its way out, the checksum may not have been filled in yet.")
     .causes(&["from many senders: a NIC, cable or receive offload of this host", "from one: a program or middlebox that rewrites packets, NAT above all"])
     .remedy(&[
         "from many senders: ethtool -S DEVICE | grep -iE 'csum|crc', and try ethtool -K DEVICE rx off",

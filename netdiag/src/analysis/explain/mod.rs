@@ -243,6 +243,22 @@ mod tests {
     use super::{quoted, remedy};
 
     #[test]
+    fn every_finding_says_how_it_could_be_wrong() {
+        use crate::analysis::{conn, finding, retrans};
+        let ids = finding::ids()
+            .chain(retrans::ids())
+            .chain(conn::finding::ids());
+        // What netdiag says that it does not know is not wrong.
+        let claims = ids.filter(|id| ![finding::UNEXPLAINED, "test-rule"].contains(id));
+        for id in claims {
+            assert!(
+                super::doubt(id).is_some_and(|doubt| doubt.ends_with('.')),
+                "{id}"
+            );
+        }
+    }
+
+    #[test]
     fn a_name_is_one_word_for_a_shell() {
         assert_eq!(quoted("eth0.42"), "eth0.42");
         assert_eq!(

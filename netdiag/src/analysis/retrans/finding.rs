@@ -8,7 +8,7 @@ use rule::{LOSS, RULES, Rule};
 
 use super::{Flow, Flows};
 use crate::{
-    analysis::{counter::Correlated, finding::Finding},
+    analysis::{counter::Correlated, explain, finding::Finding},
     decode::RetransKind,
 };
 use netdiag_common::NetnsId;
@@ -108,7 +108,7 @@ fn stall_without_retransmission(findings: &[Finding], counters: &Counters<'_>) -
         ),
         evidence: vec![format!("TcpExtTCPWinProbe +{probes}")],
         remedy: (rule.remedy)(&[]),
-        caveat: Some(rule.doubt),
+        caveat: explain::doubt(rule.id),
         interfaces: Vec::new(),
     })
 }
@@ -152,7 +152,7 @@ fn describe(rule: &Rule, claims: &[(&Flow, f64)], counters: &Counters<'_>) -> Fi
         title: format!("{what} {}: {}", whose(&flows), rule.fault),
         evidence,
         remedy: (rule.remedy)(&flows),
-        caveat: Some(rule.doubt).filter(|doubt| !doubt.is_empty()),
+        caveat: explain::doubt(rule.id),
         interfaces: interfaces.into_iter().collect(),
     }
 }

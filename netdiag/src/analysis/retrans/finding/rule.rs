@@ -25,8 +25,6 @@ pub(super) struct Rule {
     pub(super) counters: &'static [&'static str],
     /// What to do.
     pub(super) remedy: fn(&[&Flow]) -> Vec<String>,
-    /// How it could be wrong.
-    pub(super) doubt: &'static str,
 }
 
 /// The peer had it already. Certain here, by a counter below.
@@ -59,7 +57,6 @@ const SPURIOUS: Rule = Rule {
         "TcpExtTCPSpuriousRTOs",
     ],
     remedy: |flows| for_peer("spurious-retransmission", flows),
-    doubt: "DSACK counters are of the whole namespace: with many connections they may be another's",
 };
 
 /// It was not even sent. Certain here, by a counter below.
@@ -74,7 +71,6 @@ const HOST_QUEUE: Rule = Rule {
         let device = flows.iter().find_map(|flow| flow.ifname.as_deref());
         explain::remedy("host-queue-delay", &[("DEVICE", device.or(Some("DEVICE")))])
     },
-    doubt: "",
 };
 
 /// In order of precedence.
@@ -87,8 +83,6 @@ pub(super) const RULES: [Rule; 13] = [
         evidence: |flows| places(flows, Verdict::Lost, "seen dropped"),
         counters: &["TcpExtTCPRetransFail"],
         remedy: local_remedy,
-        doubt: "drops are matched by addresses, ports and sequence number: address translation between the socket and \
-                the place hides a drop",
     },
     Rule {
         id: "retransmission-failed-here",
@@ -107,7 +101,6 @@ pub(super) const RULES: [Rule; 13] = [
         },
         counters: &["TcpExtTCPRetransFail"],
         remedy: |flows| for_peer("retransmission-failed-here", flows),
-        doubt: "where in the output path it failed is not seen",
     },
     Rule {
         id: "zero-window-stall",
@@ -120,7 +113,6 @@ pub(super) const RULES: [Rule; 13] = [
         },
         counters: &["TcpExtTCPWinProbe"],
         remedy: |flows| for_peer("zero-window-stall", flows),
-        doubt: "a window that closes for moments under load is normal",
     },
     SPURIOUS,
     HOST_QUEUE,
@@ -142,7 +134,6 @@ pub(super) const RULES: [Rule; 13] = [
             "TcpExtTCPSynRetrans",
         ],
         remedy: |flows| for_peer("accept-queue-overflow", flows),
-        doubt: "the counter is of the whole namespace: another listener's queue may be the full one",
     },
     Rule {
         id: "handshake-delayed",
@@ -152,7 +143,6 @@ pub(super) const RULES: [Rule; 13] = [
         evidence: handshake_evidence,
         counters: &["TcpExtTCPSynRetrans"],
         remedy: |flows| for_peer("handshake-delayed", flows),
-        doubt: "what became of the connection is not seen here: netdiag conn tells",
     },
     Rule {
         id: "peer-unreachable",
@@ -166,7 +156,6 @@ pub(super) const RULES: [Rule; 13] = [
             "TcpExtListenOverflows",
         ],
         remedy: |flows| for_peer("peer-unreachable", flows),
-        doubt: "a SYN-ACK that is lost on its way back looks the same from here",
     },
     Rule {
         id: "return-path-lost",
@@ -180,7 +169,6 @@ pub(super) const RULES: [Rule; 13] = [
             "TcpExtListenDrops",
         ],
         remedy: |flows| for_peer("return-path-lost", flows),
-        doubt: "a client that has given up, or never existed, does not answer either",
     },
     Rule {
         id: "path-mtu-black-hole",
@@ -207,7 +195,6 @@ pub(super) const RULES: [Rule; 13] = [
         },
         counters: &["TcpExtTCPMTUPFail", "TcpExtTCPTimeouts"],
         remedy: |flows| for_peer("path-mtu-black-hole", flows),
-        doubt: "plain loss of a connection that only sends full segments looks the same; sizes that pass tell",
     },
     Rule {
         id: "tail-loss",
@@ -217,7 +204,6 @@ pub(super) const RULES: [Rule; 13] = [
         evidence: |_| Vec::new(),
         counters: &["TcpExtTCPLossProbes", "TcpExtTCPLossProbeRecovery"],
         remedy: |flows| for_peer("tail-loss", flows),
-        doubt: "an acknowledgment that is only late (delayed ACKs of the peer) starts a probe, too",
     },
     Rule {
         id: "spurious-retransmission",
@@ -267,7 +253,6 @@ pub(super) const LOSS: Rule = Rule {
         "TcpExtTCPLossProbes",
     ],
     remedy: |flows| for_peer("packet-loss", flows),
-    doubt: "the peer's host, a switch or a NIC may have dropped them",
 };
 
 pub(super) const EBUSY: i32 = -16;
