@@ -8,7 +8,10 @@ pub(super) const RULES: &[Rule] = &[
         id: "ethernet-on-l3-device",
         severity: Severity::Error,
         claims: |event| {
-            disguised(event, DisguiseKind::EthernetFrame).filter(|_| event.on_layer3_device())
+            let found = disguised(event, DisguiseKind::EthernetFrame);
+            found
+                .filter(|_| event.on_layer3_device())
+                .or_else(|| is_written_raw(event).then_some(0.9))
         },
         counters: &[
             "IpInHdrErrors",
@@ -16,10 +19,16 @@ pub(super) const RULES: &[Rule] = &[
             "IpExtInTruncatedPkts",
             "Ip6InHdrErrors",
         ],
-        fault: |tally| format!("the bytes are an {}, not an IP header", tally.example),
+        fault: |tally| {
+            match tally.functions.contains(WRITTEN) {
+            true => "a program writes Ethernet frames to a TUN device that takes bare IP packets, and gets EINVAL"
+                .to_owned(),
+            false => format!("the bytes are an {}, not an IP header", tally.example),
+        }
+        },
         evidence: |tally| tally.faults.clone(),
         remedy: |tally| {
-            let device = device(tally, "the device");
+            let device = device(tally, "DEVICE");
             let mut remedy = remedy("ethernet-on-l3-device", &[("DEVICE", Some(device))]);
             if let Some(strip) = remedy.first_mut().filter(|_| tally.tagged > 0) {
                 *strip = format!(
@@ -41,7 +50,7 @@ pub(super) const RULES: &[Rule] = &[
         },
         evidence: |tally| tally.faults.clone(),
         remedy: |tally| {
-            let device = device(tally, "the tun device");
+            let device = device(tally, "DEVICE");
             remedy("packet-info-left-on", &[("DEVICE", Some(device))])
         },
         ..Rule::DEFAULT
@@ -56,12 +65,26 @@ pub(super) const RULES: &[Rule] = &[
         },
         evidence: |tally| tally.faults.clone(),
         remedy: |tally| {
-            let device = device(tally, "the device");
+            let device = device(tally, "DEVICE");
             remedy("ip-on-ethernet-device", &[("DEVICE", Some(device))])
         },
         ..Rule::DEFAULT
     },
 ];
+
+/// Where the driver takes what a program writes. Without packet info it looks at the first half byte, before it has said
+/// whose packet it is.
+const WRITTEN: &str = "tun_get_user";
+
+/// Whether a TUN device without packet info refused an Ethernet frame.
+fn is_written_raw(event: &Event<'_>) -> bool {
+    let version = event.frame.bytes.first().map(|byte| byte >> 4);
+    event.dropped_in(&[WRITTEN])
+        && event.ifname.is_none()
+        && (event.is_unspecified() || event.reason_is(&["INVALID_PROTO"]))
+        && event.packet.link.is_some()
+        && !matches!(version, Some(4 | 6))
+}
 
 fn disguised(event: &Event<'_>, kind: DisguiseKind) -> Option<f32> {
     let disguise = event.packet.disguise.as_ref()?;

@@ -1,5 +1,25 @@
 use super::*;
 
+#[test]
+fn a_frame_is_written_where_packets_belong() {
+    let raw = || drop(udp4(), "NOT_SPECIFIED", "tun_get_user").framed(OURS);
+    let found = |drop: &Drop, ifname| {
+        drop.with(|event| {
+            let event = Event {
+                ifname,
+                dev_type: None,
+                ..event.clone()
+            };
+            Findings::default().observe(&event)
+        })
+    };
+    assert_eq!(found(&raw(), None), Some("ethernet-on-l3-device"));
+    // A TAP device takes frames, and what it drops is another matter.
+    assert_ne!(found(&raw(), Some("tap0")), Some("ethernet-on-l3-device"));
+    let packet = drop(udp4(), "NOT_SPECIFIED", "tun_get_user");
+    assert_ne!(found(&packet, None), Some("ethernet-on-l3-device"));
+}
+
 const CORE: &str = "__netif_receive_skb_core.constprop.0";
 
 fn other(ethertype: u16, destination: frame::Mac) -> Vec<u8> {
