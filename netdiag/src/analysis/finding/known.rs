@@ -234,7 +234,7 @@ pub(super) fn conntrack(tally: &Tally, facts: &Facts) -> Verdict {
         };
         known = true;
         // Entries end while the facts are fetched.
-        if most > 0 && count.saturating_mul(100) >= most.saturating_mul(95) {
+        if most > 0 && count.saturating_mul(100) >= most.saturating_mul(99) {
             return Verdict::stands()
                 .with(format!(
                     "{CONNTRACK_COUNT} is {count}, {CONNTRACK_MAX} is {most}"
