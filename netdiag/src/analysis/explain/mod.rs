@@ -231,8 +231,7 @@ pub fn remedy(id: &str, known: &[(&str, Option<&str>)]) -> Vec<String> {
 /// there to be pasted.
 fn quoted(value: &str) -> Cow<'_, str> {
     let plain = |letter: char| letter.is_ascii_alphanumeric() || "_.:/@%+-,=[]".contains(letter);
-    // Words that are no names, such as "several senders", are for people.
-    if value.chars().all(|letter| plain(letter) || letter == ' ') {
+    if value.chars().all(plain) {
         return Cow::Borrowed(value);
     }
     Cow::Owned(format!("'{}'", value.replace('\'', "'\\''")))
@@ -265,6 +264,7 @@ mod tests {
             quoted("/system.slice/a@b.service"),
             "/system.slice/a@b.service"
         );
+        assert_eq!(quoted("/a b"), "'/a b'");
         assert_eq!(quoted("$(reboot)"), "'$(reboot)'");
         assert_eq!(quoted("a';b"), "'a'\\'';b'");
     }

@@ -9,7 +9,7 @@ mod noise;
 mod tcp;
 mod udp;
 
-use super::{Findings, ids, rules};
+use super::{Findings, group::SUSPICION, ids, rules};
 use crate::analysis::fact::Facts;
 use crate::{
     analysis::{counter::rule, event::Event, explain},
@@ -156,8 +156,8 @@ impl Drop {
         self.with(|event| {
             let claims = rules().filter_map(|rule| Some((rule.id, (rule.claims)(event)?)));
             let best = claims.reduce(|best, claim| if claim.1 > best.1 { claim } else { best });
-            // Below, it is a suspicion.
-            best.filter(|(_, sure)| *sure > 0.2).map(|(id, _)| id)
+            let found = best.filter(|(_, sure)| *sure > SUSPICION);
+            found.map(|(id, _)| id)
         })
     }
 

@@ -24,6 +24,8 @@ const CGROUP_OUT: &[&str] = &[
     "ip_mc_finish_output",
 ];
 const IPSEC_IN: &[&str] = &["xfrm_input", "xfrm4_rcv_encap", "xfrm6_rcv_encap"];
+/// Where tc looks at what is sent.
+const SENT: &[&str] = &["__dev_queue_xmit"];
 /// What tc says when it cannot go on.
 const TC_BROKEN: &[&str] = &["TC_COOKIE_ERROR", "TC_CHAIN_NOTFOUND", "TC_RECLASSIFY_LOOP"];
 
@@ -129,14 +131,13 @@ pub(super) const RULES: &[Rule] = &[
     Rule {
         id: "tc-drop-egress",
         reasons: &[TC_BROKEN, &["TC_EGRESS"]],
-        functions: &[&["__dev_queue_xmit"]],
+        functions: &[SENT],
         claims: |event| {
-            const OUT: &[&str] = &["__dev_queue_xmit"];
             match () {
                 () if event.reason_is(&["TC_EGRESS"]) => Some(0.97),
-                () if event.reason_is(TC_BROKEN) && event.dropped_in(OUT) => Some(0.85),
+                () if event.reason_is(TC_BROKEN) && event.dropped_in(SENT) => Some(0.85),
                 // The queueing disciplines' drops end in kfree_skb_list.
-                () if event.is_reasonless() && event.dropped_in(OUT) => Some(0.8),
+                () if event.is_reasonless() && event.dropped_in(SENT) => Some(0.8),
                 () => None,
             }
         },

@@ -12,7 +12,7 @@ const RIVALS: usize = 6;
 const MOST: usize = 512;
 
 /// A claim that is not surer than this is a suspicion: without a counter or a fact that speaks for it, it is dropped.
-const SUSPICION: f32 = 0.2;
+pub(super) const SUSPICION: f32 = 0.2;
 
 /// How sure a rule is of drops that its own counters have all counted.
 const COUNTED: f64 = 0.92;

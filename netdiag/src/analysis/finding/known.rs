@@ -1,7 +1,7 @@
 //! What facts say to findings, for the rules of several topics.
 
-use super::{Tally, rule::Verdict};
-use crate::analysis::fact::{CgroupProgram, Device, Facts, PacketRule};
+use super::{Tally, rule::Verdict, tally::Place};
+use crate::analysis::fact::{CgroupProgram, Device, Facts, Listener, PacketRule};
 use std::{collections::BTreeSet, net::SocketAddr};
 
 /// Evidence names no more rules or queues than this.
@@ -123,9 +123,7 @@ pub(super) fn foreign_mac(tally: &Tally, facts: &Facts) -> Verdict {
     }
     let mut verdict = Verdict::stands();
     for (name, device) in devices(tally, facts) {
-        let own = |place: &&super::tally::Place| {
-            place.to.is_some_and(|to| device.addresses.contains(&to))
-        };
+        let own = |place: &&Place| place.to.is_some_and(|to| device.addresses.contains(&to));
         if let Some(to) = tally.places.iter().find(own).and_then(|place| place.to) {
             let mac = device.mac.as_deref().unwrap_or("another one");
             verdict = verdict.with(format!(
@@ -310,16 +308,12 @@ fn of_cgroup(tally: &Tally, facts: &Facts, egress: bool, sure: Option<f64>) -> V
     told(programs, verdict, what)
 }
 
-fn told(programs: Vec<&CgroupProgram>, mut verdict: Verdict, what: &str) -> Verdict {
-    for found in programs.into_iter().take(FEW) {
-        let CgroupProgram {
-            cgroup, program, ..
-        } = found;
-        verdict = verdict.with(format!(
-            "{program} looks at what the cgroup {cgroup} {what}"
-        ));
-    }
-    verdict
+fn told(programs: Vec<&CgroupProgram>, verdict: Verdict, what: &str) -> Verdict {
+    let words = programs.into_iter().take(FEW).map(|found| {
+        let (program, cgroup) = (&found.program, &found.cgroup);
+        format!("{program} looks at what the cgroup {cgroup} {what}")
+    });
+    verdict.with_all(words)
 }
 
 /// For a finding that says that an IPsec policy refuses.
@@ -344,11 +338,7 @@ pub(super) fn policies(tally: &Tally, facts: &Facts) -> Verdict {
 pub(super) fn unheard(tally: &Tally, facts: &Facts) -> Verdict {
     let listens = !tally.places.is_empty()
         && tally.places.iter().all(|place| {
-            let listeners = place
-                .port
-                .and_then(|port| facts.listeners(place.netns, port))
-                .unwrap_or_default();
-            listeners.iter().any(|listener| {
+            heard(place, facts).iter().any(|listener| {
                 let address = listener.address;
                 // Dual-stack sockets have the IPv6 one.
                 address.is_unspecified() || place.to == Some(address)
@@ -363,41 +353,37 @@ pub(super) fn unheard(tally: &Tally, facts: &Facts) -> Verdict {
 
 /// For a finding that says that a listener's queue is full: how full it is.
 pub(super) fn listeners(tally: &Tally, facts: &Facts) -> Verdict {
-    let mut verdict = Verdict::stands();
-    for place in &tally.places {
-        let listeners = place
-            .port
-            .and_then(|port| facts.listeners(place.netns, port))
-            .unwrap_or_default();
-        for listener in listeners.iter().take(FEW) {
-            let most = listener
-                .limit
-                .map_or_else(String::new, |most| format!(", {most} may"));
-            let address = SocketAddr::new(listener.address, listener.port);
-            let words = format!(
-                "{} connections wait to be accepted at {address}{most}, asked afterwards",
-                listener.queued
-            );
-            if !verdict.evidence.contains(&words) {
-                verdict = verdict.with(words);
-            }
-        }
-    }
-    verdict
+    let listeners = tally
+        .places
+        .iter()
+        .flat_map(|place| heard(place, facts).iter().take(FEW));
+    Verdict::stands().with_all(listeners.map(|listener| {
+        let most = listener
+            .limit
+            .map_or_else(String::new, |most| format!(", {most} may"));
+        let address = SocketAddr::new(listener.address, listener.port);
+        format!(
+            "{} connections wait to be accepted at {address}{most}, asked afterwards",
+            listener.queued
+        )
+    }))
+}
+
+/// Who listens on the port that packets were for.
+fn heard<'a>(place: &Place, facts: &'a Facts) -> &'a [Listener] {
+    let listeners = place
+        .port
+        .and_then(|port| facts.listeners(place.netns, port));
+    listeners.unwrap_or_default()
 }
 
 /// For findings about checksums: what the device does about them.
 pub(super) fn offloads(tally: &Tally, facts: &Facts) -> Verdict {
-    let mut verdict = Verdict::stands();
-    for (name, device) in devices(tally, facts) {
-        if !device.offloads.is_empty() {
-            verdict = verdict.with(format!(
-                "offloads of {name} that are on: {}",
-                device.offloads.join(", ")
-            ));
-        }
-    }
-    verdict
+    let on = devices(tally, facts).filter(|(_, device)| !device.offloads.is_empty());
+    Verdict::stands().with_all(on.map(|(name, device)| {
+        let offloads = device.offloads.join(", ");
+        format!("offloads of {name} that are on: {offloads}")
+    }))
 }
 
 /// For findings about a device's XDP program or TC filters.

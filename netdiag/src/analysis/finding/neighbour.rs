@@ -86,44 +86,32 @@ pub(super) const RULES: &[Rule] = &[
 
 /// What is known of the next hops. One that answers by now did not when the packets waited.
 fn hops(tally: &Tally, facts: &Facts) -> Verdict {
-    let mut verdict = Verdict::stands();
-    for place in &tally.places {
-        let Some(hop) = place.to.and_then(|to| facts.neighbour(place.netns, to)) else {
-            continue;
-        };
+    let hops = tally.places.iter().filter_map(|place| {
+        let hop = facts.neighbour(place.netns, place.to?)?;
         let state = match hop.state.as_str() {
             "NONE" => "not known any more",
             state => state,
         };
-        let words = format!(
-            "the next hop {} on {} is {state}, asked afterwards",
-            hop.address, hop.device
-        );
-        if !verdict.evidence.contains(&words) {
-            verdict = verdict.with(words);
-        }
-    }
-    verdict
+        let (address, device) = (hop.address, &hop.device);
+        Some(format!(
+            "the next hop {address} on {device} is {state}, asked afterwards"
+        ))
+    });
+    Verdict::stands().with_all(hops)
 }
 
 /// How full the tables of neighbours are.
 fn tables(tally: &Tally, facts: &Facts) -> Verdict {
-    let mut verdict = Verdict::stands();
-    for place in &tally.places {
+    let tables = tally.places.iter().filter_map(|place| {
         let version = match place.to {
             Some(IpAddr::V6(_)) => 6,
             _ => 4,
         };
-        let Some(table) = facts.neighbour_table(place.netns, version) else {
-            continue;
-        };
-        let words = format!(
+        let table = facts.neighbour_table(place.netns, version)?;
+        Some(format!(
             "the IPv{version} neighbour table has {} entries, and found no room {} times since the host started",
             table.entries, table.fulls
-        );
-        if !verdict.evidence.contains(&words) {
-            verdict = verdict.with(words);
-        }
-    }
-    verdict
+        ))
+    });
+    Verdict::stands().with_all(tables)
 }

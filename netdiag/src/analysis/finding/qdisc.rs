@@ -33,15 +33,25 @@ const EARLY: &[&str] = &[
 ];
 const ANY: &[&str] = &["QDISC_DROP", "QDISC_DROP_GENERIC"];
 
+/// What `__dev_xmit_skb` has to free goes through one of these.
+const FREED: &[&str] = &[
+    "kfree_skb_list",
+    "kfree_skb_list_reason",
+    "__tcf_kfree_skb_list",
+];
+/// Where the driver of a TUN or TAP device drops for one that is down, among other things.
+const DRIVER: &[&str] = &[
+    "tun_net_xmit",
+    "tun_get_user",
+    "tap_get_user",
+    "tap_handle_frame",
+];
+
 pub(super) const RULES: &[Rule] = &[
     Rule {
         id: "queue-overflow",
         reasons: &[FULL, EARLY, ANY],
-        functions: &[&[
-            "kfree_skb_list",
-            "kfree_skb_list_reason",
-            "__tcf_kfree_skb_list",
-        ]],
+        functions: &[FREED],
         claims: |event| match () {
             () if event.reason_is(FULL) => Some(0.95),
             () if event.reason_is(EARLY) => Some(0.85),
@@ -72,11 +82,7 @@ pub(super) const RULES: &[Rule] = &[
     Rule {
         id: "queue-random-loss",
         reasons: &[ANY],
-        functions: &[&[
-            "kfree_skb_list",
-            "kfree_skb_list_reason",
-            "__tcf_kfree_skb_list",
-        ]],
+        functions: &[FREED],
         claims: |event| match () {
             () if event.reason_is(ANY) => Some(0.3),
             () if is_silent(event) => Some(0.25),
@@ -91,26 +97,9 @@ pub(super) const RULES: &[Rule] = &[
     Rule {
         id: "link-down",
         reasons: &[ANY, &["DEV_READY"]],
-        functions: &[
-            BACKLOG,
-            &[
-                "tun_net_xmit",
-                "tun_get_user",
-                "tap_get_user",
-                "tap_handle_frame",
-                "kfree_skb_list",
-                "kfree_skb_list_reason",
-                "__tcf_kfree_skb_list",
-            ],
-        ],
+        functions: &[BACKLOG, DRIVER, FREED],
         claims: |event| {
-            const GOING: &[&str] = &[
-                "tun_net_xmit",
-                "tun_get_user",
-                "tap_get_user",
-                "tap_handle_frame",
-            ];
-            let place = event.dropped_in(GOING) || event.dropped_in(BACKLOG);
+            let place = event.dropped_in(DRIVER) || event.dropped_in(BACKLOG);
             match () {
                 () if event.reason_is(&["DEV_READY"]) && place => Some(0.85),
                 // noop_enqueue drops all that is sent by a device that is down.
@@ -128,14 +117,9 @@ pub(super) const RULES: &[Rule] = &[
     },
 ];
 
-/// What `__dev_xmit_skb` has to free goes through `kfree_skb_list`; so does the rest of a packet in several buffers, which
-/// has no IP header.
+/// The rest of a packet in several buffers is freed in the same way, and has no IP header.
 fn is_silent(event: &Event<'_>) -> bool {
     event.is_unspecified()
-        && event.dropped_in(&[
-            "kfree_skb_list",
-            "kfree_skb_list_reason",
-            "__tcf_kfree_skb_list",
-        ])
+        && event.dropped_in(FREED)
         && (event.packet.ip.is_some() || event.packet.arp.is_some())
 }

@@ -79,7 +79,13 @@ impl Rule {
 }
 
 /// Facts in many places fill no more lines than this.
-const MOST: usize = 12;
+const MOST: usize = 8;
+
+fn add(lines: &mut Vec<String>, line: String) {
+    if lines.len() < MOST && !lines.contains(&line) {
+        lines.push(line);
+    }
+}
 
 impl fmt::Debug for Rule {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -113,15 +119,11 @@ impl Verdict {
 
     /// What the facts say in several places.
     pub(super) fn merge(&mut self, other: Self) {
-        for (mine, others) in [
-            (&mut self.evidence, other.evidence),
-            (&mut self.remedy, other.remedy),
-        ] {
-            for line in others {
-                if mine.len() < MOST && !mine.contains(&line) {
-                    mine.push(line);
-                }
-            }
+        for line in other.evidence {
+            add(&mut self.evidence, line);
+        }
+        for line in other.remedy {
+            add(&mut self.remedy, line);
         }
     }
 
@@ -133,10 +135,15 @@ impl Verdict {
         }
     }
 
-    /// A fact that speaks for it.
+    /// A fact that speaks for it, told once.
     pub(super) fn with(mut self, evidence: impl Into<String>) -> Self {
-        self.evidence.push(evidence.into());
+        add(&mut self.evidence, evidence.into());
         self
+    }
+
+    /// The same, of several.
+    pub(super) fn with_all(self, evidence: impl IntoIterator<Item = String>) -> Self {
+        evidence.into_iter().fold(self, Self::with)
     }
 
     /// How sure it is now.

@@ -17,6 +17,9 @@ use crate::{
     decode::MalformedKind,
 };
 
+/// Where a program takes a datagram out.
+const UDP_RECEIVE: &[&str] = &["udp_recvmsg", "udpv6_recvmsg"];
+
 pub(super) const RULES: &[Rule] = &[
     Rule {
         id: "udp-length",
@@ -52,14 +55,7 @@ pub(super) const RULES: &[Rule] = &[
     Rule {
         id: "udp-checksum",
         reasons: &[&["UDP_CSUM", "NO_SOCKET"]],
-        functions: &[
-            UDP_READ,
-            UDP,
-            UDP6,
-            UDP_QUEUE,
-            UDP6_QUEUE,
-            &["udp_recvmsg", "udpv6_recvmsg"],
-        ],
+        functions: &[UDP_READ, UDP, UDP6, UDP_QUEUE, UDP6_QUEUE, UDP_RECEIVE],
         claims: |event| {
             let place = is_received(event) || is_queued(event) || is_read(event);
             match () {
@@ -206,5 +202,5 @@ fn is_queued(event: &Event<'_>) -> bool {
 
 /// Where it is taken out.
 fn is_read(event: &Event<'_>) -> bool {
-    event.dropped_in(UDP_READ) || event.dropped_in(&["udp_recvmsg", "udpv6_recvmsg"])
+    event.dropped_in(UDP_READ) || event.dropped_in(UDP_RECEIVE)
 }

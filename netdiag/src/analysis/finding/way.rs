@@ -109,13 +109,7 @@ pub(super) fn discards(tally: &Tally, facts: &Facts) -> Verdict {
 
 /// For a finding that says that packets are larger than their way: which way that is.
 pub(super) fn onward(tally: &Tally, facts: &Facts) -> Verdict {
-    let mut verdict = Verdict::stands();
-    for (_, _, words) in ways(tally, facts) {
-        if verdict.evidence.len() < FEW && !verdict.evidence.contains(&words) {
-            verdict = verdict.with(words);
-        }
-    }
-    verdict
+    Verdict::stands().with_all(ways(tally, facts).map(|(_, _, words)| words))
 }
 
 /// Where the drops themselves leave a choice, the answers decide; a route that leads on may be a new one.
@@ -124,9 +118,7 @@ fn answered(tally: &Tally, facts: &Facts, fits: impl Fn(&Place, Way) -> bool) ->
     let mut verdict = Verdict::stands();
     let (mut upheld, mut refuted) = (false, false);
     for (place, way, words) in ways(tally, facts) {
-        if verdict.evidence.len() < FEW && !verdict.evidence.contains(&words) {
-            verdict = verdict.with(words);
-        }
+        verdict = verdict.with(words);
         upheld |= fits(place, way);
         refuted |= way != Way::Leads && !fits(place, way);
     }
@@ -152,10 +144,7 @@ pub(super) fn forwarding(tally: &Tally, facts: &Facts) -> Verdict {
             (Some(device), true) => FORWARDING.replace("DEVICE", &device.replace('.', "/")),
             _ => FORWARDING6.to_owned(),
         };
-        let words = format!("{name} is {}", u8::from(forwards));
-        if verdict.evidence.len() < FEW && !verdict.evidence.contains(&words) {
-            verdict = verdict.with(words);
-        }
+        verdict = verdict.with(format!("{name} is {}", u8::from(forwards)));
     }
     match () {
         () if off => verdict.sure(0.97),
@@ -217,10 +206,7 @@ pub(super) fn reversed(tally: &Tally, facts: &Facts) -> Verdict {
             (None, Some(device)) => format!("{from} is reached by {device}"),
             (None, None) => format!("{} for {from}", route.kind),
         };
-        let words = format!("the kernel's way back, asked afterwards: {answer}");
-        if !verdict.evidence.contains(&words) {
-            verdict = verdict.with(words);
-        }
+        verdict = verdict.with(format!("the kernel's way back, asked afterwards: {answer}"));
     }
     let refuted = strictest == Some(0) || is_own(tally, facts) == Some(true);
     if refuted && tally.reasons.is_empty() {
