@@ -2,8 +2,8 @@
 
 use crate::{
     analysis::fact::{
-        Answer, CgroupProgram, Device, Facts, Filter, Listener, MOST, Neighbour, NeighbourTable,
-        PacketRule, Policies, Program, Question, Queue, Route,
+        Answer, CgroupProgram, Device, Facts, Filter, GONE, Listener, MOST, Neighbour,
+        NeighbourTable, PacketRule, Policies, Program, Question, Queue, Route,
     },
     kernel::{
         errno::Errno,
@@ -59,7 +59,7 @@ pub(super) fn fetch(questions: &BTreeSet<Question>, counted: &BTreeSet<NetnsId>)
             (None, _) => ask(),
             (Some(_), Some(namespace)) => netns::enter(namespace, ask)
                 .unwrap_or_else(|error| vec![Err(words(&error)); questions.len()]),
-            (Some(_), None) => vec![Err("its namespace is gone".to_owned()); questions.len()],
+            (Some(_), None) => vec![Err(GONE.to_owned()); questions.len()],
         };
         for (question, answer) in questions.into_iter().zip(answers) {
             facts.learn(question.clone(), answer);

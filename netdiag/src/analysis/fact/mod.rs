@@ -25,6 +25,9 @@ use std::{
 /// More questions than this are not asked, and more answers not read from a file.
 pub const MOST: usize = 256;
 
+/// Why a namespace answers nothing that nobody holds any more.
+pub const GONE: &str = "its namespace is gone";
+
 /// More facts than this are not told to be missing.
 const MOST_UNREAD: usize = 8;
 
@@ -87,6 +90,14 @@ impl Facts {
 
     fn get(&self, question: &Question) -> Option<&Answer> {
         self.known.get(question)?.as_ref().ok()
+    }
+
+    /// Whether nobody holds the namespace any more, as far as it was asked anything.
+    #[must_use]
+    pub fn is_gone(&self, netns: NetnsId) -> bool {
+        self.known.iter().any(|(question, answer)| {
+            question.netns() == Some(netns) && answer.as_ref().is_err_and(|error| error == GONE)
+        })
     }
 
     /// What was asked and could not be told, in words.

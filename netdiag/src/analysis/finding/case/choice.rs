@@ -3,7 +3,7 @@
 use super::*;
 use crate::analysis::{
     counter::{Correlated, CounterKey},
-    fact::{Answer, CgroupProgram, Listener, Policies, Question, Route},
+    fact::{Answer, CgroupProgram, GONE, Listener, Policies, Question, Route},
     finding::UNEXPLAINED,
 };
 use std::net::IpAddr;
@@ -93,6 +93,19 @@ fn the_route_was_an_error() {
     assert_eq!(counted("IpExtInNoRoutes"), [("no-route", 4)]);
     // What nobody counts is what a route discards.
     assert_eq!(counted("UdpNoPorts"), [("route-discards", 4)]);
+}
+
+#[test]
+fn what_is_left_of_a_namespace_that_is_gone_has_no_route_and_is_no_fault() {
+    let drop = drop(udp4(), "IP_OUTNOROUTES", "__ip_queue_xmit").sent();
+    assert_eq!(concluded(&drop, &[], &Facts::default()), [("no-route", 4)]);
+    let mut gone = Facts::default();
+    let (question, _) = sysctl("net.ipv6.conf.all.forwarding", None, "0");
+    gone.learn(question, Err(GONE.to_owned()));
+    assert_eq!(concluded(&drop, &[], &gone), [(UNEXPLAINED, 4)]);
+    // A container that came and went with a fault is another matter.
+    let received = super::drop(udp4(), "IP_INNOROUTES", "ip_error");
+    assert_eq!(concluded(&received, &[], &gone), [("no-route", 4)]);
 }
 
 #[test]
