@@ -9,7 +9,7 @@ mod noise;
 mod tcp;
 mod udp;
 
-use super::{Findings, group::SUSPICION, ids, rules};
+use super::{Findings, claim::SUSPICION, ids, rules};
 use crate::analysis::fact::Facts;
 use crate::{
     analysis::{counter::rule, event::Event, explain},

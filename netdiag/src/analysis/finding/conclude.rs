@@ -2,7 +2,8 @@
 
 use super::{
     Finding, Rule, Tally,
-    group::{Asked, Claims, Groups, Upheld},
+    claim::{Asked, Claims},
+    group::{Groups, Upheld},
     rule::{Counted, Verdict},
     rules,
     tally::FEW,

@@ -56,7 +56,7 @@ pub(super) const RULES: &[Rule] = &[
         evidence: evidence_with_macs,
         remedy: |tally| advice("vlan-device-missing", tally),
         needs: &[Need::Device],
-        verdict: known::vlan_missing,
+        verdict: known::device::vlan_missing,
         ..Rule::DEFAULT
     },
     Rule {
@@ -72,7 +72,7 @@ pub(super) const RULES: &[Rule] = &[
         evidence: evidence_with_macs,
         remedy: |tally| advice("foreign-mac", tally),
         needs: &[Need::Device],
-        verdict: known::foreign_mac,
+        verdict: known::device::foreign_mac,
         ..Rule::INFO
     },
     Rule {

@@ -45,7 +45,7 @@ pub(super) const RULES: &[Rule] = &[
         },
         remedy: |tally| advice("firewall-drop-output", tally),
         needs: &[Need::PacketRules],
-        verdict: known::firewall,
+        verdict: known::firewall::rules,
         ..Rule::DEFAULT
     },
     Rule {
@@ -62,7 +62,7 @@ pub(super) const RULES: &[Rule] = &[
         },
         remedy: |tally| advice("firewall-drop", tally),
         needs: &[Need::PacketRules],
-        verdict: known::firewall,
+        verdict: known::firewall::rules,
         ..Rule::DEFAULT
     },
     Rule {
@@ -77,10 +77,10 @@ pub(super) const RULES: &[Rule] = &[
         fault: |_| "the connection tracking table is full, and takes no new connection".to_owned(),
         remedy: |tally| advice("conntrack-table-full", tally),
         needs: &[
-            Need::Sysctl(known::CONNTRACK_COUNT),
-            Need::Sysctl(known::CONNTRACK_MAX),
+            Need::Sysctl(known::firewall::CONNTRACK_COUNT),
+            Need::Sysctl(known::firewall::CONNTRACK_MAX),
         ],
-        verdict: known::conntrack,
+        verdict: known::firewall::conntrack,
         ..Rule::ERROR
     },
     Rule {
@@ -96,7 +96,7 @@ pub(super) const RULES: &[Rule] = &[
         },
         remedy: |tally| advice("conntrack-invalid", tally),
         needs: &[Need::PacketRules],
-        verdict: known::invalid,
+        verdict: known::firewall::invalid,
         ..Rule::DEFAULT
     },
     Rule {
@@ -125,7 +125,7 @@ pub(super) const RULES: &[Rule] = &[
         fault: |_| "a tc filter or program drops them as they come in".to_owned(),
         remedy: |tally| advice("tc-drop-ingress", tally),
         needs: &[Need::Device],
-        verdict: known::filtered,
+        verdict: known::program::filtered,
         ..Rule::DEFAULT
     },
     Rule {
@@ -144,7 +144,7 @@ pub(super) const RULES: &[Rule] = &[
         fault: |_| "a tc filter or program drops them on their way out".to_owned(),
         remedy: |tally| advice("tc-drop-egress", tally),
         needs: &[Need::Device],
-        verdict: known::filtered,
+        verdict: known::program::filtered,
         ..Rule::DEFAULT
     },
     Rule {
@@ -163,7 +163,7 @@ pub(super) const RULES: &[Rule] = &[
         fault: |_| "an XDP program on the device drops them".to_owned(),
         remedy: |tally| advice("xdp-drop", tally),
         needs: &[Need::Device],
-        verdict: known::attached,
+        verdict: known::program::attached,
         ..Rule::DEFAULT
     },
     Rule {
@@ -198,7 +198,7 @@ pub(super) const RULES: &[Rule] = &[
         },
         remedy: |tally| advice("ipsec-policy", tally),
         needs: &[Need::Policies],
-        verdict: known::policies,
+        verdict: known::firewall::policies,
         ..Rule::ERROR
     },
 ];
@@ -233,7 +233,7 @@ pub(super) const SOCKET: &[Rule] = &[
         },
         remedy: |tally| advice("socket-filter-drop", tally),
         needs: &[Need::CgroupPrograms],
-        verdict: known::own_filter,
+        verdict: known::program::own_filter,
         ..Rule::DEFAULT
     },
     Rule {
@@ -258,8 +258,8 @@ pub(super) const SOCKET: &[Rule] = &[
         remedy: |tally| advice("cgroup-program-drop", tally),
         needs: &[Need::CgroupPrograms],
         verdict: |tally, facts| match is_outgoing(tally) {
-            false => known::cgroup_ingress(tally, facts),
-            true => known::cgroup_egress(tally, facts),
+            false => known::program::cgroup_ingress(tally, facts),
+            true => known::program::cgroup_egress(tally, facts),
         },
         ..Rule::DEFAULT
     },

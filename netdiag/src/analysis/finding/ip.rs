@@ -1,9 +1,8 @@
 //! IP packets that this host does not accept: addresses, options, fragments, protocols, IPv6 switched off.
 
 use super::{
-    Event, Rule,
+    Event, Rule, known,
     seen::{advice, destination, evidence_with_macs, evidence_with_ttl, protocol, source},
-    way,
 };
 use crate::analysis::fact::Need;
 use crate::analysis::place::{EXTHDRS, IP4_FINISH, IP4_LOCAL, IP6, IP6_LOCAL};
@@ -91,7 +90,7 @@ pub(super) const RULES: &[Rule] = &[
         evidence: evidence_with_macs,
         remedy: |tally| advice("martian-source", tally),
         needs: &[Need::RouteBack],
-        verdict: way::martian,
+        verdict: known::route::martian,
         ..Rule::ERROR
     },
     Rule {
@@ -123,8 +122,8 @@ pub(super) const RULES: &[Rule] = &[
             )
         },
         remedy: |tally| advice("reverse-path-filter", tally),
-        needs: way::BACK,
-        verdict: way::reversed,
+        needs: known::route::BACK,
+        verdict: known::route::reversed,
         ..Rule::ERROR
     },
     Rule {

@@ -6,6 +6,7 @@
 
 #[cfg(test)]
 mod case;
+mod claim;
 mod conclude;
 mod device;
 mod filter;
@@ -16,6 +17,7 @@ mod known;
 mod misdelivered;
 mod neighbour;
 mod qdisc;
+mod rise;
 mod route;
 mod rule;
 mod seen;
@@ -26,7 +28,6 @@ mod tcp_segment;
 mod tests;
 mod udp;
 mod unexplained;
-mod way;
 
 pub use conclude::Findings;
 pub use unexplained::UNEXPLAINED;

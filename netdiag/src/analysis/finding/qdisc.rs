@@ -76,7 +76,7 @@ pub(super) const RULES: &[Rule] = &[
         },
         remedy: |tally| advice("queue-overflow", tally),
         needs: &[Need::Device],
-        verdict: known::queues,
+        verdict: known::queue::limits,
         ..Rule::DEFAULT
     },
     Rule {
@@ -91,7 +91,7 @@ pub(super) const RULES: &[Rule] = &[
         fault: |_| "netem on the device loses packets at random, as it was told to".to_owned(),
         remedy: |tally| advice("queue-random-loss", tally),
         needs: &[Need::Device],
-        verdict: known::netem,
+        verdict: known::queue::netem,
         ..Rule::DEFAULT
     },
     Rule {
@@ -112,7 +112,7 @@ pub(super) const RULES: &[Rule] = &[
         fault: |_| "the device is down, or nothing is connected to it".to_owned(),
         remedy: |tally| advice("link-down", tally),
         needs: &[Need::Device],
-        verdict: known::down,
+        verdict: known::device::down,
         ..Rule::ERROR
     },
 ];

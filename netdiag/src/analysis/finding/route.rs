@@ -4,10 +4,9 @@
 //! the counters that speak for it are the ones that only it raises.
 
 use super::{
-    Event, Rule, Severity,
+    Event, Rule, Severity, known,
     rule::Counted,
     seen::{advice, destination, evidence_with_length, source},
-    way,
 };
 use crate::analysis::place::{IP_ERROR, IP6_ROUTE};
 use crate::analysis::{
@@ -39,7 +38,7 @@ pub(super) const RULES: &[Rule] = &[
         evidence: evidence_with_length,
         remedy: |tally| advice("packet-too-big", tally),
         needs: &[Need::Route],
-        verdict: way::onward,
+        verdict: known::route::onward,
         ..Rule::DEFAULT
     },
     Rule {
@@ -69,8 +68,8 @@ pub(super) const RULES: &[Rule] = &[
             }
         },
         remedy: |tally| advice("no-route", tally),
-        needs: way::WAYS,
-        verdict: way::none,
+        needs: known::route::WAYS,
+        verdict: known::route::none,
         counted: unsent,
         ..Rule::ERROR
     },
@@ -89,8 +88,8 @@ pub(super) const RULES: &[Rule] = &[
             )
         },
         remedy: |tally| advice("forwarding-off", tally),
-        needs: way::FORWARDS,
-        verdict: way::forwarding,
+        needs: known::route::FORWARDS,
+        verdict: known::route::forwarding,
         ..Rule::ERROR
     },
     Rule {
@@ -122,8 +121,8 @@ pub(super) const RULES: &[Rule] = &[
             )
         },
         remedy: |tally| advice("route-discards", tally),
-        needs: way::WAYS,
-        verdict: way::discards,
+        needs: known::route::WAYS,
+        verdict: known::route::discards,
         ..Rule::DEFAULT
     },
 ];

@@ -53,7 +53,7 @@ pub(super) const RULES: &[Rule] = &[
         fault: |tally| format!("the TCP checksum is wrong, from {}", source(tally)),
         remedy: |tally| advice("tcp-checksum", tally),
         needs: &[Need::Device],
-        verdict: known::offloads,
+        verdict: known::device::offloads,
         ..Rule::DEFAULT
     },
     Rule {
@@ -121,7 +121,7 @@ pub(super) const RULES: &[Rule] = &[
         },
         remedy: |tally| advice("accept-queue-overflow", tally),
         needs: &[Need::Listeners],
-        verdict: known::listeners,
+        verdict: known::listener::queues,
         counted: overflows,
         ..Rule::ERROR
     },
@@ -216,7 +216,7 @@ pub(super) const RULES: &[Rule] = &[
         },
         remedy: |tally| advice("tcp-port-closed", tally),
         needs: &[Need::Listeners],
-        verdict: known::unheard,
+        verdict: known::listener::unheard,
         ..Rule::DEFAULT
     },
     Rule {

@@ -74,7 +74,7 @@ pub(super) const RULES: &[Rule] = &[
         fault: |tally| format!("the UDP checksum is wrong, from {}", source(tally)),
         remedy: |tally| advice("udp-checksum", tally),
         needs: &[Need::Device],
-        verdict: known::offloads,
+        verdict: known::device::offloads,
         ..Rule::DEFAULT
     },
     Rule {
@@ -165,7 +165,7 @@ pub(super) const RULES: &[Rule] = &[
         },
         remedy: |tally| advice("icmp-checksum", tally),
         needs: &[Need::Device],
-        verdict: known::offloads,
+        verdict: known::device::offloads,
         ..Rule::DEFAULT
     },
 ];

@@ -1,11 +1,9 @@
 //! What routes and forwarding say to findings: where the kernel would send a packet, and what it refuses.
 
-use super::{Tally, rule::Verdict, tally::Place};
+use super::FEW;
 use crate::analysis::fact::{Facts, Need, Route};
+use crate::analysis::finding::{Tally, rule::Verdict, tally::Place};
 use std::{collections::BTreeSet, net::IpAddr};
-
-/// Evidence names no more ways than this.
-const FEW: usize = 4;
 
 /// What `ip_route_input_slow` asks (`IN_DEV_FORWARD`); `net.ipv4.ip_forward` sets it for all devices.
 const FORWARDING: &str = "net.ipv4.conf.DEVICE.forwarding";
@@ -16,15 +14,16 @@ const RP_FILTER: &str = "net.ipv4.conf.DEVICE.rp_filter";
 const RP_FILTER_ALL: &str = "net.ipv4.conf.all.rp_filter";
 
 /// The facts that [`forwarding`] needs.
-pub(super) const FORWARDS: &[Need] = &[Need::Sysctl(FORWARDING), Need::Sysctl(FORWARDING6)];
+pub(in crate::analysis::finding) const FORWARDS: &[Need] =
+    &[Need::Sysctl(FORWARDING), Need::Sysctl(FORWARDING6)];
 /// The facts that [`none`] and [`discards`] need.
-pub(super) const WAYS: &[Need] = &[
+pub(in crate::analysis::finding) const WAYS: &[Need] = &[
     Need::Route,
     Need::Sysctl(FORWARDING),
     Need::Sysctl(FORWARDING6),
 ];
 /// The facts that [`reversed`] needs.
-pub(super) const BACK: &[Need] = &[
+pub(in crate::analysis::finding) const BACK: &[Need] = &[
     Need::Sysctl(RP_FILTER),
     Need::Sysctl(RP_FILTER_ALL),
     Need::RouteBack,
@@ -94,7 +93,7 @@ fn is_refused_before(place: &Place, facts: &Facts) -> bool {
 }
 
 /// For a finding that says that there is no route.
-pub(super) fn none(tally: &Tally, facts: &Facts) -> Verdict {
+pub(in crate::analysis::finding) fn none(tally: &Tally, facts: &Facts) -> Verdict {
     // What a connection still wants to send whose container is gone, devices and all: nobody misses it.
     let mut places = tally.places.iter();
     let is_left_over = |place: &Place| !place.received && facts.is_gone(place.netns);
@@ -107,14 +106,14 @@ pub(super) fn none(tally: &Tally, facts: &Facts) -> Verdict {
 }
 
 /// For a finding that says that a route discards.
-pub(super) fn discards(tally: &Tally, facts: &Facts) -> Verdict {
+pub(in crate::analysis::finding) fn discards(tally: &Tally, facts: &Facts) -> Verdict {
     answered(tally, facts, |place, way| {
         way == Way::Discarded && !is_refused_before(place, facts)
     })
 }
 
 /// For a finding that says that packets are larger than their way: which way that is.
-pub(super) fn onward(tally: &Tally, facts: &Facts) -> Verdict {
+pub(in crate::analysis::finding) fn onward(tally: &Tally, facts: &Facts) -> Verdict {
     Verdict::stands().with_all(ways(tally, facts).map(|(_, _, words)| words))
 }
 
@@ -136,7 +135,7 @@ fn answered(tally: &Tally, facts: &Facts, fits: impl Fn(&Place, Way) -> bool) ->
 }
 
 /// For a finding that says that forwarding is off.
-pub(super) fn forwarding(tally: &Tally, facts: &Facts) -> Verdict {
+pub(in crate::analysis::finding) fn forwarding(tally: &Tally, facts: &Facts) -> Verdict {
     let mut verdict = Verdict::stands();
     let (mut off, mut on) = (false, false);
     for place in &tally.places {
@@ -172,7 +171,7 @@ fn is_own(tally: &Tally, facts: &Facts) -> Option<bool> {
 }
 
 /// For a finding that says that the source is none that a packet may have.
-pub(super) fn martian(tally: &Tally, facts: &Facts) -> Verdict {
+pub(in crate::analysis::finding) fn martian(tally: &Tally, facts: &Facts) -> Verdict {
     let mut sources = tally.places.iter().filter_map(|place| place.from);
     match is_own(tally, facts) {
         // Those of the loopback are every host's, and another finding.
@@ -184,7 +183,7 @@ pub(super) fn martian(tally: &Tally, facts: &Facts) -> Verdict {
 }
 
 /// For a finding that says that answers would leave by another device.
-pub(super) fn reversed(tally: &Tally, facts: &Facts) -> Verdict {
+pub(in crate::analysis::finding) fn reversed(tally: &Tally, facts: &Facts) -> Verdict {
     let mut verdict = Verdict::stands();
     let places: BTreeSet<_> = tally
         .places
