@@ -1,8 +1,12 @@
 //! Reads what Rust's test harness prints.
 
+use std::mem;
 use std::ops::AddAssign;
 
-/// Sums over every `test result:` line, and what the tests said they did not test.
+/// So many lines of a failed test are repeated: what an assertion says comes first, a backtrace after it.
+const REPEATED: usize = 40;
+
+/// Sums over every `test result:` line, what the tests said they did not test, and what those that failed said.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub struct Tally {
     /// Test programs that came to their end.
@@ -13,6 +17,58 @@ pub struct Tally {
     pub failed: usize,
     /// `SKIPPED ...` lines, as printed.
     pub skipped: Vec<String>,
+    /// Each test that failed.
+    pub failures: Vec<Failure>,
+}
+
+/// A test that failed.
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
+pub struct Failure {
+    /// The test, and where it ran if that was not here.
+    pub name: String,
+    /// The beginning of what it printed; empty where it ended without a word.
+    pub said: Vec<String>,
+}
+
+/// The parts of a test program's output.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+enum Part {
+    /// A line for each test.
+    #[default]
+    Tests,
+    /// What tests that passed printed, and their names.
+    Successes,
+    /// What tests that failed printed.
+    Failures,
+    /// Their names.
+    Names,
+}
+
+impl Part {
+    /// The part in which `line` is, after a line of this part.
+    fn after(self, line: &str) -> Self {
+        match line {
+            "successes:" => Self::Successes,
+            "failures:" if self == Self::Failures => Self::Names,
+            "failures:" => Self::Failures,
+            _ if line.starts_with("test result: ") => Self::Tests,
+            _ => self,
+        }
+    }
+}
+
+/// Leaves out, line by line, what tests that passed printed: beside a thousand of them nobody finds the one that failed.
+#[derive(Debug, Default)]
+pub struct Excerpt {
+    part: Part,
+}
+
+impl Excerpt {
+    /// Whether this next line is worth showing.
+    pub fn shows(&mut self, line: &str) -> bool {
+        self.part = self.part.after(line.trim_end());
+        self.part != Part::Successes || skip(line.trim()).is_some()
+    }
 }
 
 impl Tally {
@@ -23,16 +79,73 @@ impl Tally {
     #[must_use]
     pub fn parse(output: &str) -> Self {
         let mut tally = Self::default();
-        for line in output.lines().map(str::trim) {
-            if let Some(result) = line.strip_prefix("test result: ") {
+        let mut part = Part::default();
+        // What `--nocapture` lets through of the test that runs, and whether what a test printed is repeated.
+        let (mut running, mut repeated) = (Failure::default(), false);
+        for line in output.lines() {
+            let trimmed = line.trim();
+            part = part.after(line.trim_end());
+            if let Some(result) = trimmed.strip_prefix("test result: ") {
                 tally.programs += 1;
                 tally.passed += count(result, "passed");
                 tally.failed += count(result, "failed");
-            } else if let Some(skip) = skip(line) {
+            } else if let Some(skip) = skip(trimmed) {
                 tally.skipped.push(skip.to_owned());
+            }
+            match part {
+                Part::Tests => {
+                    repeated = false;
+                    if let Some((name, said)) = begin(line) {
+                        running = Failure::new(name);
+                        running.hear(said);
+                    } else if trimmed == "FAILED" {
+                        tally.failures.push(mem::take(&mut running));
+                    } else {
+                        running.hear(line);
+                    }
+                }
+                Part::Successes => {}
+                Part::Failures => {
+                    if let Some(name) = heading(line) {
+                        tally.failures.push(Failure::new(name));
+                        repeated = true;
+                    } else if let Some(failure) = tally.failures.last_mut().filter(|_| repeated) {
+                        failure.hear(line);
+                    }
+                }
+                Part::Names => {
+                    let name = line.strip_prefix("    ");
+                    let is_new =
+                        |name: &&str| tally.failures.iter().all(|known| known.name != *name);
+                    tally.failures.extend(name.filter(is_new).map(Failure::new));
+                }
             }
         }
         tally
+    }
+
+    /// With the place where the tests ran in each failure's name.
+    #[must_use]
+    pub fn of(mut self, place: &str) -> Self {
+        for failure in &mut self.failures {
+            failure.name = format!("{} ({place})", failure.name);
+        }
+        self
+    }
+}
+
+impl Failure {
+    fn new(name: &str) -> Self {
+        Self {
+            name: name.to_owned(),
+            said: Vec::new(),
+        }
+    }
+
+    fn hear(&mut self, line: &str) {
+        if self.said.len() < REPEATED && !line.trim().is_empty() {
+            self.said.push(line.trim_end().to_owned());
+        }
     }
 }
 
@@ -42,16 +155,22 @@ impl AddAssign for Tally {
         self.passed += other.passed;
         self.failed += other.failed;
         self.skipped.extend(other.skipped);
+        self.failures.extend(other.failures);
     }
 }
 
+/// A test and what it says first, from `test NAME ... SAID` as it is with `--nocapture`.
+fn begin(line: &str) -> Option<(&str, &str)> {
+    line.strip_prefix("test ")?.split_once(" ... ")
+}
+
+/// The test whose output follows `---- NAME stdout ----`.
+fn heading(line: &str) -> Option<&str> {
+    line.strip_prefix("---- ")?.strip_suffix(" stdout ----")
+}
+
 fn skip(line: &str) -> Option<&str> {
-    let printed = match line.strip_prefix("test ") {
-        Some(test) => test
-            .split_once(" ... ")
-            .map_or(line, |(_, printed)| printed),
-        None => line,
-    };
+    let printed = begin(line).map_or(line, |(_, printed)| printed);
     printed.starts_with("SKIPPED").then_some(printed)
 }
 
@@ -91,6 +210,92 @@ mod tests {
         assert_eq!(
             Tally::parse("running 3 tests\ntest a ... ok\n"),
             Tally::default()
+        );
+    }
+
+    #[test]
+    fn failures_say_what_their_tests_printed() {
+        let tally = Tally::parse(
+            "running 3 tests\n\
+             test a ... ok\n\
+             test b::c ... FAILED\n\
+             test d ... ok\n\
+             \n\
+             successes:\n\
+             \n\
+             ---- a stdout ----\n\
+             not a failure\n\
+             \n\
+             successes:\n    a\n    d\n\
+             \n\
+             failures:\n\
+             \n\
+             ---- b::c stdout ----\n\
+             thread 'b::c' panicked at x.rs:1:2:\n  left: 1\n\
+             \n\
+             failures:\n    b::c\n\
+             \n\
+             test result: FAILED. 2 passed; 1 failed; 0 ignored; 0 measured; 0 filtered out\n",
+        );
+        let said = ["thread 'b::c' panicked at x.rs:1:2:", "  left: 1"];
+        let failure = Failure {
+            name: "b::c".to_owned(),
+            said: said.map(str::to_owned).to_vec(),
+        };
+        assert_eq!(tally.failures, [failure]);
+    }
+
+    #[test]
+    fn failures_are_found_without_capture() {
+        let tally = Tally::parse(
+            "running 4 tests\n\
+             test a ... said by a\nok\n\
+             test b ... \nthread 'b' panicked at x.rs:1:2:\nno\nFAILED\n\
+             test c ... left: without a newFAILED\n\
+             test d ... ok\n\
+             \n\
+             failures:\n\
+             \n\
+             failures:\n    b\n    c\n\
+             \n\
+             test result: FAILED. 2 passed; 2 failed; 0 ignored; 0 measured; 0 filtered out\n",
+        )
+        .of("5.10");
+        let names: Vec<&str> = tally.failures.iter().map(|f| f.name.as_str()).collect();
+        assert_eq!(names, ["b (5.10)", "c (5.10)"]);
+        assert_eq!(
+            tally.failures[0].said,
+            ["thread 'b' panicked at x.rs:1:2:", "no"]
+        );
+    }
+
+    #[test]
+    fn an_excerpt_leaves_out_what_passed_printed() {
+        let mut excerpt = Excerpt::default();
+        let shown: Vec<&str> = [
+            "test a ... ok\n",
+            "successes:\n",
+            "---- a stdout ----\n",
+            "said by a\n",
+            "SKIPPED a: no nft\n",
+            "failures:\n",
+            "---- b stdout ----\n",
+            "test result: FAILED. 1 passed; 1 failed\n",
+            "running 1 test\n",
+        ]
+        .into_iter()
+        .filter(|line| excerpt.shows(line))
+        .collect();
+        assert_eq!(
+            shown,
+            [
+                "test a ... ok\n",
+                "SKIPPED a: no nft\n",
+                "failures:\n",
+                "---- b stdout ----\n",
+                "test result: FAILED. 1 passed; 1 failed\n",
+                "running 1 test\n",
+            ]
         );
     }
 }

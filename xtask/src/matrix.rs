@@ -157,7 +157,7 @@ fn boot(workspace: &Workspace, kernel: &Kernel, pass: Pass, job: &Job) -> Result
         pass: pass.name,
         verdict: outcome.verdict,
         seconds: outcome.seconds,
-        tally: Tally::parse(&outcome.results),
+        tally: Tally::parse(&outcome.results).of(&format!("{}, {}", kernel.release, pass.name)),
     };
     if !row.passed() {
         println!(

@@ -124,11 +124,12 @@ pub fn filter(command: &mut Command, input: Vec<u8>) -> Result<Vec<u8>> {
     }
 }
 
-/// Runs to the end; shows the standard output as it comes and gives it back, with the success.
+/// Runs to the end; shows the lines of the standard output that `shows` chooses as they come, and gives all of it back,
+/// with the success.
 ///
 /// # Errors
 /// It cannot be started, or its output not be read.
-pub fn tee(command: &mut Command) -> Result<(bool, String)> {
+pub fn tee(command: &mut Command, mut shows: impl FnMut(&str) -> bool) -> Result<(bool, String)> {
     show(command);
     let mut child = command
         .stdin(Stdio::null())
@@ -145,8 +146,10 @@ pub fn tee(command: &mut Command) -> Result<(bool, String)> {
             > 0
         {
             let piece = String::from_utf8_lossy(&bytes);
-            print!("{piece}");
-            io::stdout().flush().ok();
+            if shows(&piece) {
+                print!("{piece}");
+                io::stdout().flush().ok();
+            }
             text.push_str(&piece);
             bytes.clear();
         }

@@ -9,7 +9,7 @@ use std::time::Instant;
 use anyhow::{Context as _, Result, bail};
 
 use crate::cli::{MatrixOptions, TestOptions};
-use crate::libtest::Tally;
+use crate::libtest::{Excerpt, Tally};
 use crate::workspace::Workspace;
 use crate::{ebpf, matrix, process, requirement};
 
@@ -166,9 +166,10 @@ impl<'a> Session<'a> {
 
     fn cargo_test(&mut self, arguments: &[&str]) -> Result<()> {
         let mut test = self.cargo(&["test", "--no-fail-fast"]);
-        // Else a passing test's SKIPPED is not shown.
+        // Else a passing test's SKIPPED is not said.
         test.args(arguments).args(["--", "--show-output"]);
-        let (success, output) = process::tee(&mut test)?;
+        let mut excerpt = Excerpt::default();
+        let (success, output) = process::tee(&mut test, |line| excerpt.shows(line))?;
         self.count(Tally::parse(&output))?;
         if !success {
             bail!("cargo test failed");
@@ -211,6 +212,13 @@ impl<'a> Session<'a> {
     }
 
     fn summary(self) -> ExitCode {
+        // Once more and near the end: here one looks first.
+        for failure in &self.tally.failures {
+            self.header(&format!("FAILED: {}", failure.name));
+            for line in &failure.said {
+                println!("{line}");
+            }
+        }
         self.header("summary");
         for (name, ending, seconds) in &self.steps {
             println!("{name:<8} {:<8} {seconds:>8.1} s", self.word(*ending));
