@@ -49,6 +49,13 @@ pub const NOISE: &[Noise] = &[
     },
     Noise {
         reasons: &["", "NOT_SPECIFIED"],
+        functions: &["inet_rtm_getroute", "inet6_rtm_getroute"],
+        packet: ANY,
+        claimable: false,
+        why: "who asks for the route of a packet (ip route get ... iif) makes the kernel try it with one, and free it",
+    },
+    Noise {
+        reasons: &["", "NOT_SPECIFIED"],
         functions: &["ip6_mc_input"],
         packet: ANY,
         claimable: false,

@@ -18,6 +18,8 @@ fn known_noise_is_nobodys() {
             drop(bytes.clone(), "", "skb_queue_purge"),
             drop(bytes.clone(), "NOT_SPECIFIED", "nfnetlink_rcv_batch"),
             drop(bytes.clone(), "", "nfnetlink_rcv_batch"),
+            drop(bytes.clone(), "NOT_SPECIFIED", "inet_rtm_getroute"),
+            drop(bytes.clone(), "", "inet6_rtm_getroute"),
             drop(bytes.clone(), "NOT_SPECIFIED", "ip6_mc_input"),
             drop(bytes.clone(), "", "ip6_mc_input"),
             drop(bytes.clone(), "SOCKET_CLOSE", "unix_release_sock"),
