@@ -53,31 +53,44 @@ pub unsafe fn identify<M: Memory>(sk: *const u8, part: &mut SocketPart) {
         if let Some(net) = pointer::<M>(sk, SK_NET.load()) {
             part.netns = M::read(net, NET_INUM.load());
         }
-        let family = M::read::<u16>(sk, SK_FAMILY.load());
-        part.family = family;
-        if family == FAMILY_IPV6 && SK_V6_LOCAL.load() != ABSENT {
-            let (local, remote) = (SK_V6_LOCAL.load(), SK_V6_REMOTE.load());
-            let low = M::read::<u64>(sk, remote + 8);
-            // `ipv6_addr_v4mapped`; before a connection there is only the other one to look at.
-            let mapped = M::read::<u64>(sk, remote) == 0 && low as u32 == MAPPED;
-            if !mapped {
-                set(&mut part.local, M::read(sk, local), M::read(sk, local + 8));
-                set(&mut part.remote, M::read(sk, remote), low);
-                return;
-            }
+        part.family = M::read::<u16>(sk, SK_FAMILY.load());
+        if part.family == FAMILY_IPV6 && is_mapped::<M>(sk) {
             part.flags |= SOCKET_MAPPED;
             part.family = FAMILY_IPV4;
         }
-        set(
-            &mut part.local,
-            M::read::<u32>(sk, SK_LOCAL.load()) as u64,
-            0,
-        );
-        set(
-            &mut part.remote,
-            M::read::<u32>(sk, SK_REMOTE.load()) as u64,
-            0,
-        );
+        addresses::<M>(sk, part.family, &mut part.local, &mut part.remote);
+    }
+}
+
+/// Whether a socket of IPv6 speaks IPv4 (`ipv6_addr_v4mapped`), or the kernel has IPv4 alone.
+#[inline(always)]
+pub unsafe fn is_mapped<M: Memory>(sk: *const u8) -> bool {
+    let remote = SK_V6_REMOTE.load();
+    // SAFETY: as `Memory::read`. Before a connection there is only the other one to look at.
+    SK_V6_LOCAL.load() == ABSENT
+        || unsafe {
+            M::read::<u64>(sk, remote) == 0 && M::read::<u64>(sk, remote + 8) as u32 == MAPPED
+        }
+}
+
+/// Both addresses, of the version that the socket speaks.
+#[inline(always)]
+pub unsafe fn addresses<M: Memory>(
+    sk: *const u8,
+    family: u16,
+    own: &mut [u8; 16],
+    peer: &mut [u8; 16],
+) {
+    // SAFETY: as `Memory::read`.
+    unsafe {
+        if family == FAMILY_IPV6 {
+            let (local, remote) = (SK_V6_LOCAL.load(), SK_V6_REMOTE.load());
+            set(own, M::read(sk, local), M::read(sk, local + 8));
+            set(peer, M::read(sk, remote), M::read(sk, remote + 8));
+            return;
+        }
+        set(own, M::read::<u32>(sk, SK_LOCAL.load()) as u64, 0);
+        set(peer, M::read::<u32>(sk, SK_REMOTE.load()) as u64, 0);
     }
 }
 

@@ -24,6 +24,13 @@ pub const FLAG_RECEIVED: u16 = 1 << 5;
 /// `DropRecord::flags`: it was for another host's MAC address. Told where the kernel gives no reason, which says it.
 pub const FLAG_OTHERHOST: u16 = 1 << 6;
 
+/// `DropRecord::flags`: a TCP segment of this host that has no IP header yet. The copy starts with the addresses of its
+/// socket, the own one and the peer's ([`ADDRESSES_LEN`] bytes, in network byte order, IPv4 in the first four of each
+/// 16), and the TCP header follows. `protocol` tells the version, and `network_offset` is [`NO_OFFSET`].
+pub const FLAG_ADDRESSES: u16 = 1 << 7;
+/// See [`FLAG_ADDRESSES`].
+pub const ADDRESSES_LEN: usize = 32;
+
 /// `DropRecord::header_check`: what the header check saw at the entry of `ip_rcv_core` or `ip6_rcv_core`.
 pub const CHECK_SEEN: u16 = 1 << 0;
 /// The version nibble is not that of the function's protocol.
@@ -69,7 +76,7 @@ pub struct DropRecord {
     pub network_offset: u16,
     /// `dev->type` (`ARPHRD_*`); meaningful with [`FLAG_DEVICE`].
     pub dev_type: u16,
-    /// `skb->protocol`: an EtherType, in network byte order.
+    /// `skb->protocol`: an EtherType, in network byte order; with [`FLAG_ADDRESSES`] the one that it would get.
     pub protocol: u16,
     /// `CHECK_*`.
     pub header_check: u16,

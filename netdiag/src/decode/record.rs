@@ -5,17 +5,19 @@
 
 use std::borrow::Cow;
 use std::mem::offset_of;
+use std::net::IpAddr;
 
 use netdiag_common::record::{
-    CHECK_IHL, CHECK_LENGTH, CHECK_SEEN, CHECK_SHORT, CHECK_VERSION, DROP_HEADER_LEN, DropRecord,
-    FLAG_DEVICE, FLAG_LINK_HEADER, FLAG_NO_SKB, FLAG_OTHERHOST, FLAG_RECEIVED, FLAG_SOCKET,
-    FLAG_VLAN, KIND_DROP, NO_OFFSET, NO_REASON, NO_UID,
+    ADDRESSES_LEN, CHECK_IHL, CHECK_LENGTH, CHECK_SEEN, CHECK_SHORT, CHECK_VERSION,
+    DROP_HEADER_LEN, DropRecord, FLAG_ADDRESSES, FLAG_DEVICE, FLAG_LINK_HEADER, FLAG_NO_SKB,
+    FLAG_OTHERHOST, FLAG_RECEIVED, FLAG_SOCKET, FLAG_VLAN, KIND_DROP, NO_OFFSET, NO_REASON, NO_UID,
 };
 use netdiag_common::{IFNAMSIZ, NetnsId};
 
 use super::device::is_layer3;
 use super::frame::{Frame, Link};
 use super::link::{ETHERTYPE_IPV4, ETHERTYPE_IPV6};
+use super::made::ip_header;
 
 /// One dropped packet, as the kernel side saw it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -56,8 +58,24 @@ pub struct DropEvent<'a> {
     pub no_skb: bool,
     /// `skb->protocol` in host byte order; `None` when it was not set.
     pub protocol: Option<u16>,
-    /// The packet bytes and how they start.
+    /// The packet bytes and how they start; with [`addresses`](Self::addresses), from the TCP header on.
     pub frame: Frame<'a>,
+    /// Where a TCP segment of this host's that has no IP header yet comes from and goes to, as its socket says.
+    pub addresses: Option<(IpAddr, IpAddr)>,
+}
+
+impl DropEvent<'_> {
+    /// The packet that the segment would have become, with [the IP header that is known](ip_header). `None` where the
+    /// packet speaks for itself.
+    #[must_use]
+    pub fn completed(&self) -> Option<Vec<u8>> {
+        let (from, to) = self.addresses?;
+        // A buffer of many segments would leave as several packets.
+        let length = u16::try_from(self.frame.len).unwrap_or(u16::MAX - 100);
+        let mut bytes = ip_header(from, to, length)?;
+        bytes.extend_from_slice(self.frame.bytes);
+        Some(bytes)
+    }
 }
 
 /// What the header check at the entry of `ip_rcv_core` or `ip6_rcv_core` saw (`CHECK_*`).
@@ -167,17 +185,26 @@ pub fn drop_record(bytes: &[u8]) -> Result<DropEvent<'_>, RecordError> {
     let dev_type = (flags & FLAG_DEVICE != 0).then_some(number!(dev_type: u16));
     let protocol = nonzero(u16::from_be(number!(protocol: u16)));
     let network_offset = Some(number!(network_offset: u16)).filter(|&offset| offset != NO_OFFSET);
+    let (addresses, packet) = match flags & FLAG_ADDRESSES {
+        0 => (None, packet),
+        _ => addressed(packet, protocol),
+    };
     let ifname = header
         .get(offset_of!(DropRecord, ifname)..)
         .and_then(|tail| tail.first_chunk::<IFNAMSIZ>())
         .ok_or(short)?;
     let frame = Frame {
         bytes: packet,
-        link: link(flags, dev_type, protocol),
+        link: match addresses {
+            None => link(flags, dev_type, protocol),
+            Some(_) => Link::Unknown,
+        },
         network_offset: network_offset.map(usize::from),
-        len: packet
-            .len()
-            .max(usize::try_from(number!(len: u32)).unwrap_or(usize::MAX)),
+        len: packet.len().max(
+            usize::try_from(number!(len: u32))
+                .unwrap_or(usize::MAX)
+                .saturating_sub(caplen - packet.len()),
+        ),
         ethertype: protocol,
     };
     Ok(DropEvent {
@@ -200,7 +227,24 @@ pub fn drop_record(bytes: &[u8]) -> Result<DropEvent<'_>, RecordError> {
         no_skb: flags & FLAG_NO_SKB != 0,
         protocol,
         frame,
+        addresses,
     })
+}
+
+/// The two addresses before a segment, and the segment.
+fn addressed(packet: &[u8], protocol: Option<u16>) -> (Option<(IpAddr, IpAddr)>, &[u8]) {
+    let Some((before, segment)) = packet.split_at_checked(ADDRESSES_LEN) else {
+        return (None, &[]);
+    };
+    let address = |bytes: &[u8]| -> Option<IpAddr> {
+        Some(match protocol? {
+            ETHERTYPE_IPV4 => IpAddr::from(*bytes.first_chunk::<4>()?),
+            ETHERTYPE_IPV6 => IpAddr::from(*bytes.first_chunk::<16>()?),
+            _ => return None,
+        })
+    };
+    let (own, peer) = before.split_at(ADDRESSES_LEN / 2);
+    (address(own).zip(address(peer)), segment)
 }
 
 /// What the copy starts with. A device without a link layer keeps tunnel headers where others have theirs (the outer
@@ -238,6 +282,7 @@ pub(super) fn device_name(bytes: &[u8; IFNAMSIZ]) -> Cow<'_, str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::decode::{self, TcpFlags, Transport};
 
     /// The bytes of a record with every field set apart, and `packet` after it.
     fn record(flags: u16, protocol: u16, packet: &[u8]) -> Vec<u8> {
@@ -298,10 +343,72 @@ mod tests {
                 len: 1500,
                 ethertype: Some(0x0800),
             },
+            addresses: None,
         };
         assert_eq!(event, expected);
         assert!(event.header_check.seen());
         assert_eq!(event.header_check.names().collect::<Vec<_>>(), ["ip-ihl"]);
+    }
+
+    #[test]
+    fn a_segment_gets_the_header_that_its_socket_knows() {
+        // An own reset from port 80 to port 258, with a timestamp option.
+        let segment = [
+            0, 80, 1, 2, 0, 0, 0, 7, 0, 0, 0, 0, 0x80, 4, 0, 0, 0, 0, 0, 0, 1, 1, 8, 10, 0, 0, 0,
+            1, 0, 0, 0, 2,
+        ];
+        let completed = |protocol: u16, own: IpAddr, peer: IpAddr| {
+            let mut packet = Vec::new();
+            for address in [own, peer] {
+                let bytes = match address {
+                    IpAddr::V4(address) => address.octets().to_vec(),
+                    IpAddr::V6(address) => address.octets().to_vec(),
+                };
+                packet.extend_from_slice(&bytes);
+                packet.resize(packet.len().next_multiple_of(16), 0);
+            }
+            packet.extend(segment);
+            let bytes = record(FLAG_SOCKET | FLAG_ADDRESSES, protocol, &packet);
+            let event = drop_record(&bytes).unwrap();
+            assert_eq!(event.frame.bytes, segment);
+            // The record says 1500 with the addresses.
+            assert_eq!((event.frame.len, event.frame.link), (1468, Link::Unknown));
+            assert_eq!(event.addresses, Some((own, peer)));
+            let whole = event.completed().unwrap();
+            decode::decode(&Frame {
+                bytes: &whole,
+                link: Link::Ip,
+                network_offset: Some(0),
+                len: whole.len() - segment.len() + event.frame.len,
+                ethertype: Some(protocol),
+            })
+        };
+        let ends = [
+            (0x0800, ["10.0.0.1", "10.0.0.2"]),
+            (0x86dd, ["fd00::1", "fd00::2"]),
+        ];
+        for (protocol, ends) in ends {
+            let [own, peer] = ends.map(|end| end.parse().unwrap());
+            let packet = completed(protocol, own, peer);
+            let ip = packet.ip.unwrap();
+            assert_eq!((ip.source, ip.destination), (own, peer));
+            assert_eq!(packet.malformed, []);
+            let Some(Transport::Tcp {
+                source: 80,
+                destination: 258,
+                flags,
+                ..
+            }) = packet.transport
+            else {
+                panic!("{packet:?}");
+            };
+            assert_eq!(flags, TcpFlags(4));
+        }
+        // Addresses that are cut off are none.
+        let bytes = record(FLAG_ADDRESSES, 0x0800, &[1; 31]);
+        let event = drop_record(&bytes).unwrap();
+        assert_eq!((event.addresses, event.frame.bytes), (None, &[][..]));
+        assert_eq!(event.completed(), None);
     }
 
     #[test]

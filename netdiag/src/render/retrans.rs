@@ -6,10 +6,10 @@ use super::{
 };
 use crate::{
     analysis::retrans::{Flow, RetransEvent, endpoint},
-    decode::{CaState, Retrans, RetransKind, TcpFlags, TcpState, result_name},
+    decode::{CaState, Retrans, RetransKind, TcpFlags, TcpState, ip_header, result_name},
 };
 use comfy_table::{CellAlignment, Table};
-use etherparse::{IpNumber, Ipv4Header, Ipv6FlowLabel, Ipv6Header, TcpHeader};
+use etherparse::TcpHeader;
 use serde::Serialize;
 use std::net::IpAddr;
 
@@ -307,25 +307,7 @@ pub(super) fn packet(retrans: &Retrans) -> Option<(Vec<u8>, usize)> {
     // A buffer of many segments leaves as packets of no more than this.
     let payload = payload.min(usize::from(u16::MAX) - 100);
     let length = u16::try_from(tcp.header_len() + payload).ok()?;
-    let mut bytes = Vec::with_capacity(60);
-    match (local, remote) {
-        (IpAddr::V4(local), IpAddr::V4(remote)) => {
-            let ip = Ipv4Header::new(length, 64, IpNumber::TCP, local.octets(), remote.octets());
-            ip.ok()?.write(&mut bytes).ok()?;
-        }
-        (IpAddr::V6(local), IpAddr::V6(remote)) => Ipv6Header {
-            traffic_class: 0,
-            flow_label: Ipv6FlowLabel::ZERO,
-            payload_length: length,
-            next_header: IpNumber::TCP,
-            hop_limit: 64,
-            source: local.octets(),
-            destination: remote.octets(),
-        }
-        .write(&mut bytes)
-        .ok()?,
-        _ => return None,
-    }
+    let mut bytes = ip_header(local, remote, length)?;
     tcp.write(&mut bytes).ok()?;
     let length = bytes.len() + payload;
     Some((bytes, length))

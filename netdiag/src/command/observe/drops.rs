@@ -10,7 +10,7 @@ use crate::{
         tally::{Outcome, Tally},
     },
     command::{fact, sinks::Sinks},
-    decode::{self, DropEvent},
+    decode::{self, DropEvent, Frame, Link},
     kernel::{
         clock::WallClock,
         hook::{Hook, KFREE_SKB},
@@ -81,7 +81,18 @@ impl Observer for Drops<'_> {
             self.unreadable += 1;
             return;
         };
-        let packet = decode::packet(&event.frame, event.vlan, event.no_skb);
+        let completed = event.completed();
+        let frame = match &completed {
+            None => event.frame,
+            Some(bytes) => Frame {
+                bytes,
+                link: Link::Ip,
+                network_offset: Some(0),
+                len: event.frame.len + bytes.len() - event.frame.bytes.len(),
+                ethertype: event.protocol,
+            },
+        };
+        let packet = decode::packet(&frame, event.vlan, event.no_skb);
         let place = self.symbols.place(event.location);
         let owner = event
             .socket_inode
@@ -107,7 +118,7 @@ impl Observer for Drops<'_> {
             header_check: event.header_check,
             vlan: event.vlan,
             unread: event.no_skb,
-            frame: event.frame,
+            frame,
             source: None,
             packet: &packet,
         };
