@@ -71,6 +71,18 @@ pub(super) const TCP_RECEIVE: &[&str] = &[
 pub(super) const CORE: &[&str] = &["__netif_receive_skb_core"];
 /// Where packets are put into the ring of a TUN or TAP device.
 pub(super) const TUN: &[&str] = &["tun_net_xmit"];
+/// Where a TCP connection looks up its way out, before there is an IP header.
+pub(super) const TCP_OUT: &[&str] = &["__ip_queue_xmit", "ip_queue_xmit"];
+/// The same for IPv6.
+pub(super) const TCP6_OUT: &[&str] = &["inet6_csk_xmit"];
+/// Where a route that discards ends: a blackhole, and what pointed to a device that is gone (`dst_dev_put`).
+pub(super) const DISCARD: &[&str] = &["dst_discard_out", "dst_discard"];
+/// What `__dev_xmit_skb` has to free goes through one of these.
+pub(super) const QUEUE_FREED: &[&str] = &[
+    "kfree_skb_list",
+    "kfree_skb_list_reason",
+    "__tcf_kfree_skb_list",
+];
 /// Where IPv6 is handed to its protocol.
 pub(super) const IP6_LOCAL: &[&str] =
     &["ip6_protocol_deliver_rcu", "ip6_input_finish", "ip6_input"];

@@ -2,7 +2,7 @@
 
 use crate::{
     analysis::fact::{
-        Answer, CgroupProgram, Device, Facts, Filter, GONE, Listener, MOST, Neighbour,
+        Answer, CgroupProgram, Device, Facts, Filter, GONE, Listener, MOST, NO_DEVICE, Neighbour,
         NeighbourTable, PacketRule, Policies, Program, Question, Queue, Route,
     },
     kernel::{
@@ -25,6 +25,9 @@ use std::{
     io,
     net::IpAddr,
 };
+
+/// Why a namespace answers nothing where processes are hidden that may hold it.
+const UNSEEN: &str = "its namespace is not seen from this PID namespace";
 
 /// What the kernel answers to the questions. A namespace that is gone, or that may not be entered, answers nothing, and
 /// says why. `counted` are the namespaces whose counters were read for all of their drops.
@@ -59,7 +62,10 @@ pub(super) fn fetch(questions: &BTreeSet<Question>, counted: &BTreeSet<NetnsId>)
             (None, _) => ask(),
             (Some(_), Some(namespace)) => netns::enter(namespace, ask)
                 .unwrap_or_else(|error| vec![Err(words(&error)); questions.len()]),
-            (Some(_), None) => vec![Err(GONE.to_owned()); questions.len()],
+            (Some(_), None) => {
+                let why = if netns::sees_all() { GONE } else { UNSEEN };
+                vec![Err(why.to_owned()); questions.len()]
+            }
         };
         for (question, answer) in questions.into_iter().zip(answers) {
             facts.learn(question.clone(), answer);
@@ -121,6 +127,8 @@ impl<'a> Host<'a> {
                         .collect(),
                 )
             }
+            // We are in it.
+            Question::Namespace { .. } => Answer::Namespace,
             // The run knows.
             Question::Counters { .. } => return Err("it was not read".to_owned()),
             Question::CgroupPrograms => {
@@ -167,7 +175,7 @@ impl<'a> Host<'a> {
     fn device(&mut self, name: &str) -> Result<Device, String> {
         let links = self.links()?;
         let found = links.iter().find(|link| link.name == name);
-        let link = found.cloned().ok_or("there is no such device any more")?;
+        let link = found.cloned().ok_or(NO_DEVICE)?;
         let above = links.iter().filter(|above| above.below == Some(link.index));
         let vlans = above.filter_map(|above| above.vlan).take(64).collect();
         let vnis = links.iter().filter_map(|link| link.vni).take(64).collect();
@@ -223,7 +231,7 @@ impl<'a> Host<'a> {
             Some(name) => {
                 let links = self.links()?;
                 let found = links.iter().find(|link| link.name == name);
-                Some(found.ok_or("there is no such device any more")?.index)
+                Some(found.ok_or(NO_DEVICE)?.index)
             }
         };
         match route::look_up(to, from, came_in) {
@@ -337,6 +345,7 @@ mod tests {
             Need::Listeners,
             Need::CgroupPrograms,
             Need::Policies,
+            Need::Namespace,
         ];
         let facts = fetch(&questions(&needs, [&here, &gone]), &BTreeSet::new());
         let number = |name, device| facts.number(netns, name, device);
@@ -350,11 +359,16 @@ mod tests {
         );
         assert_eq!(facts.neighbour(netns, to).expect("neighbour").device, "lo");
         assert_eq!(facts.listeners(netns, port).expect("listeners").len(), 1);
+        assert_eq!(facts.is_gone(netns), Some(false));
+        assert_eq!(facts.is_gone(NetnsId(1)), Some(true));
+        assert_eq!(facts.is_removed(netns, "lo"), Some(false));
         let of_gone = questions(&needs, [&gone]);
         // Programs are the host's.
-        assert!(
-            facts.unread(&of_gone).len() >= of_gone.len() - 1,
-            "{facts:#?}"
-        );
+        let unread = of_gone
+            .iter()
+            .filter(|question| facts.unread([*question]).len() == 1)
+            .count();
+        // That it is gone is an answer, too.
+        assert_eq!(unread, of_gone.len() - 2, "{facts:#?}");
     }
 }

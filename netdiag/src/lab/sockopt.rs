@@ -6,6 +6,19 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 
 use super::LabError;
 
+/// Lets closing a connection reset it, at once and in one packet (`SO_LINGER` of no time).
+///
+/// # Errors
+/// What the kernel answered.
+pub(super) fn reset_when_closed(socket: impl AsFd) -> Result<(), LabError> {
+    let linger = libc::linger {
+        l_onoff: 1,
+        l_linger: 0,
+    };
+    // SAFETY: the kernel reads the structure.
+    unsafe { set(socket, libc::SOL_SOCKET, libc::SO_LINGER, &linger) }
+}
+
 /// Gives a socket a classic filter that lets nothing pass (`SO_ATTACH_FILTER`).
 ///
 /// # Errors

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::l3::{self, CLOSED_PORT, Ip, PACKETS, arriving, as_it_is, scenario};
 use super::peer::{ACK, Peer, PSH, RST, SYN};
 use super::udp::{OPEN_PORT, damaged};
-use super::{Bench, Expectation, LabError, Namespace, Owner, Scenario, Told, Tun, frame, sockopt, traffic};
+use super::{Bench, Expectation, LabError, Namespace, Owner, Scenario, Told, Tun, frame, link, sockopt, traffic};
 
 const RECEIVE: &[&str] = &["tcp_v4_rcv", "tcp_v6_rcv"];
 /// Where a segment of a connection is dropped; what the compiler inlines goes by its caller's name.
@@ -39,6 +39,8 @@ const CHECKSUM: Expectation = Expectation::finding("tcp-checksum")
 const SIGNATURE: Expectation = Expectation::finding("tcp-signature")
     .of(Owner::Receiver)
     .needs(&["TCP-MD5"]);
+/// There is no IP header yet when the way is looked up.
+const UNROUTED: Expectation = Expectation::finding("no-route").on(None).of(Owner::Process);
 const TTL: Expectation = Expectation::finding("tcp-ttl-too-low")
     .counter("TcpExtTCPMinTTLDrop")
     .at(&["TCP_MINTTL", "NOT_SPECIFIED"], RECEIVE)
@@ -200,6 +202,21 @@ pub(super) const SCENARIOS: &[Scenario] = &[
             .on(None),
         closed,
     ),
+    scenario(
+        "tcp-way-lost",
+        "Connections go on when the device with their route is down",
+        "A VPN or an interface goes down, and its routes with it, while programs still have connections that went that \
+         way. What they send, the kernel has no route for.",
+        UNROUTED.counter("IpOutNoRoutes").at(&["IP_OUTNOROUTES"], &["__ip_queue_xmit"]),
+        || abandoned(Ip::V4),
+    ),
+    scenario(
+        "tcp-way-lost6",
+        "Connections over IPv6 go on when the device with their route is down",
+        "As tcp-way-lost, with IPv6: the addresses go as well.",
+        UNROUTED.counter("Ip6OutNoRoutes").at(&["NOT_SPECIFIED"], &["inet6_csk_xmit"]),
+        || abandoned(Ip::V6),
+    ),
 ];
 
 fn knocking(ip: Ip) -> Result<Bench, LabError> {
@@ -344,6 +361,25 @@ fn closed() -> Result<Bench, LabError> {
         };
         drop(stream);
         peer.send(ACK | PSH, b"more")
+    });
+    Ok(bench.keeping((service.listener, service.tun)))
+}
+
+/// Several connections, whose programs give them up when their device is down: one packet each, which is not repeated.
+fn abandoned(ip: Ip) -> Result<Bench, LabError> {
+    let service = serve(ip)?;
+    let mut open = Vec::new();
+    for number in 0..PACKETS {
+        Peer::new(&service.tun, ip, 40_000 + number, OPEN_PORT).connect()?;
+        let stream = service.accept()?;
+        // A reset, and no goodbye that waits for an answer.
+        sockopt::reset_when_closed(&stream)?;
+        open.push(stream);
+    }
+    service.namespace.run(|| link::set_down(l3::DEVICE))?;
+    let bench = Bench::each(service.namespace, PACKETS, move |_| {
+        drop(open.pop());
+        Ok(())
     });
     Ok(bench.keeping((service.listener, service.tun)))
 }

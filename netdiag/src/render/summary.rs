@@ -123,7 +123,8 @@ pub(super) fn finding(
     // Conclusions know namespaces by number; people by name.
     let named = |text: &String| {
         let names = report.namespaces.iter();
-        names.fold(text.clone(), |text, (id, name)| {
+        let named = names.filter(|(id, name)| *name != format!("netns {}", id.0));
+        named.fold(text.clone(), |text, (id, name)| {
             text.replace(&format!("namespace {}", id.0), &format!("namespace {name}"))
         })
     };

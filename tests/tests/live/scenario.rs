@@ -398,3 +398,33 @@ fn lab_run_tells_the_story() {
         netdiag_tests::assert_nothing_attached();
     });
 }
+
+/// What drops is the same, but when the run ends nobody is left who could miss it.
+#[test]
+fn what_a_container_leaves_behind_is_no_fault() {
+    isolated(|| {
+        for (name, host) in [("tcp-way-lost", "10.99.0.2"), ("tcp-way-lost6", "fd99::2")] {
+            let scenario = lab::find(name).expect("a scenario");
+            let mut bench = scenario.prepare().expect("a bench");
+            // A name would hold the namespace.
+            let live = Live::start(&["--host", host]);
+            let injected = bench.inject(Duration::ZERO).expect("packets");
+            drop(bench);
+            let run = live.stop();
+            assert_eq!(run.findings.len(), 1, "{:#?}", run.findings);
+            let finding = &run.findings[0];
+            assert_eq!(finding["id"], "device-removed", "{finding:#}");
+            assert_eq!(finding["severity"], "info", "{finding:#}");
+            assert_eq!(finding["count"], injected.packets, "{finding:#}");
+            let evidence = finding["evidence"].to_string();
+            assert!(
+                evidence.contains(&injected.netns.0.to_string()),
+                "{finding:#}"
+            );
+            for drop in &run.drops {
+                assert_eq!(drop["packet"]["dst"], host, "{drop:#}");
+                assert_eq!(drop["packet"]["sport"], 20_007, "{drop:#}");
+            }
+        }
+    });
+}

@@ -27,6 +27,8 @@ pub enum Answer {
     CgroupPrograms(Vec<CgroupProgram>),
     /// The number of IPsec policies.
     Policies(Policies),
+    /// The namespace is held by something.
+    Namespace,
 }
 
 /// A network device.

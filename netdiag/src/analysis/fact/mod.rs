@@ -28,6 +28,9 @@ pub const MOST: usize = 256;
 /// Why a namespace answers nothing that nobody holds any more.
 pub const GONE: &str = "its namespace is gone";
 
+/// Why a device answers nothing that its namespace has no longer.
+pub const NO_DEVICE: &str = "there is no such device any more";
+
 /// More facts than this are not told to be missing.
 const MOST_UNREAD: usize = 8;
 
@@ -92,18 +95,36 @@ impl Facts {
         self.known.get(question)?.as_ref().ok()
     }
 
-    /// Whether nobody holds the namespace any more, as far as it was asked anything.
+    /// Whether nobody holds the namespace any more; `None` where that was not asked, or cannot be told.
     #[must_use]
-    pub fn is_gone(&self, netns: NetnsId) -> bool {
-        self.known.iter().any(|(question, answer)| {
-            question.netns() == Some(netns) && answer.as_ref().is_err_and(|error| error == GONE)
-        })
+    pub fn is_gone(&self, netns: NetnsId) -> Option<bool> {
+        match self.known.get(&Question::Namespace { netns: netns.0 })? {
+            Ok(_) => Some(false),
+            Err(error) => (error == GONE).then_some(true),
+        }
+    }
+
+    /// Whether the device is no longer in its namespace; `None` as for [`is_gone`](Self::is_gone).
+    #[must_use]
+    pub fn is_removed(&self, netns: NetnsId, name: &str) -> Option<bool> {
+        let question = Question::Device {
+            netns: netns.0,
+            name: name.to_owned(),
+        };
+        match self.known.get(&question)? {
+            Ok(_) => Some(false),
+            Err(error) => (error == NO_DEVICE || error == GONE).then_some(true),
+        }
     }
 
     /// What was asked and could not be told, in words.
     pub fn unread<'a>(&'a self, asked: impl IntoIterator<Item = &'a Question>) -> Vec<String> {
         let failed = asked.into_iter().filter_map(|question| {
             let error = self.known.get(question)?.as_ref().err()?;
+            // That is the answer.
+            if matches!(question, Question::Namespace { .. }) && error == GONE {
+                return None;
+            }
             Some(format!("{question} could not be read: {error}"))
         });
         let failed: BTreeSet<_> = failed.collect();

@@ -27,6 +27,8 @@ pub enum Need {
     CgroupPrograms,
     /// How many IPsec policies there are.
     Policies,
+    /// Whether anything still holds the namespace.
+    Namespace,
 }
 
 /// Where a packet was, and where it was to go.
@@ -60,6 +62,11 @@ pub enum Question {
     },
     /// IPsec policies.
     Policies {
+        /// The namespace.
+        netns: u32,
+    },
+    /// Whether anything still holds the namespace.
+    Namespace {
         /// The namespace.
         netns: u32,
     },
@@ -134,6 +141,7 @@ impl Question {
             | Self::PacketRules { netns }
             | Self::Counters { netns }
             | Self::Policies { netns }
+            | Self::Namespace { netns }
             | Self::Listeners { netns, .. } => Some(NetnsId(netns)),
             Self::CgroupPrograms => None,
         }
@@ -159,6 +167,7 @@ impl fmt::Display for Question {
             Self::CgroupPrograms => f.write_str("the BPF programs of cgroups"),
             Self::Counters { .. } => f.write_str("the counters"),
             Self::Policies { .. } => f.write_str("the number of IPsec policies"),
+            Self::Namespace { netns } => write!(f, "the network namespace {netns}"),
         }
     }
 }
@@ -234,6 +243,9 @@ fn ask(need: Need, place: &Place, questions: &mut BTreeSet<Question>) {
         }
         Need::Policies => {
             questions.insert(Question::Policies { netns });
+        }
+        Need::Namespace => {
+            questions.insert(Question::Namespace { netns });
         }
     }
 }

@@ -36,6 +36,7 @@ fn question() -> impl Strategy<Value = Question> {
         Just(Question::CgroupPrograms),
         any::<u32>().prop_map(|netns| Question::Counters { netns }),
         any::<u32>().prop_map(|netns| Question::Policies { netns }),
+        any::<u32>().prop_map(|netns| Question::Namespace { netns }),
     ]
 }
 
@@ -133,6 +134,7 @@ fn answer() -> impl Strategy<Value = Answer> {
             Answer::CgroupPrograms(programs.into_iter().map(of).collect())
         }),
         Just(Answer::Counters),
+        Just(Answer::Namespace),
         any::<(u32, u32, u32)>().prop_map(|(input, output, forward)| Answer::Policies(Policies {
             input,
             output,

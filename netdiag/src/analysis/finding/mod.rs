@@ -17,6 +17,7 @@ mod known;
 mod misdelivered;
 mod neighbour;
 mod qdisc;
+mod removed;
 mod rise;
 mod route;
 mod rule;
@@ -107,6 +108,7 @@ const RULES: &[&[Rule]] = &[
     neighbour::RULES,
     filter::RULES,
     qdisc::RULES,
+    removed::RULES,
     udp::RULES,
     filter::SOCKET,
     tcp::RULES,

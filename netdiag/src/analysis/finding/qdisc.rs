@@ -7,7 +7,7 @@ use super::{
     known,
     seen::{advice, destination},
 };
-use crate::analysis::fact::Need;
+use crate::analysis::{fact::Need, place::QUEUE_FREED};
 
 /// What queueing disciplines say of a queue that is full, in whatever words.
 const FULL: &[&str] = &[
@@ -31,14 +31,9 @@ const EARLY: &[&str] = &[
     "QDISC_DROP_CONGESTED",
     "QDISC_DROP_L4S_STEP_NON_ECN",
 ];
-const ANY: &[&str] = &["QDISC_DROP", "QDISC_DROP_GENERIC"];
+/// What most kernels say of all that a queue drops.
+pub(super) const ANY: &[&str] = &["QDISC_DROP", "QDISC_DROP_GENERIC"];
 
-/// What `__dev_xmit_skb` has to free goes through one of these.
-const FREED: &[&str] = &[
-    "kfree_skb_list",
-    "kfree_skb_list_reason",
-    "__tcf_kfree_skb_list",
-];
 /// Where the driver of a TUN or TAP device drops for one that is down, among other things.
 const DRIVER: &[&str] = &[
     "tun_net_xmit",
@@ -51,7 +46,7 @@ pub(super) const RULES: &[Rule] = &[
     Rule {
         id: "queue-overflow",
         reasons: &[FULL, EARLY, ANY],
-        functions: &[FREED],
+        functions: &[QUEUE_FREED],
         claims: |event| match () {
             () if event.reason_is(FULL) => Some(0.95),
             () if event.reason_is(EARLY) => Some(0.85),
@@ -82,7 +77,7 @@ pub(super) const RULES: &[Rule] = &[
     Rule {
         id: "queue-random-loss",
         reasons: &[ANY],
-        functions: &[FREED],
+        functions: &[QUEUE_FREED],
         claims: |event| match () {
             () if event.reason_is(ANY) => Some(0.3),
             () if is_silent(event) => Some(0.25),
@@ -97,7 +92,7 @@ pub(super) const RULES: &[Rule] = &[
     Rule {
         id: "link-down",
         reasons: &[ANY, &["DEV_READY"]],
-        functions: &[BACKLOG, DRIVER, FREED],
+        functions: &[BACKLOG, DRIVER, QUEUE_FREED],
         claims: |event| {
             let place = event.dropped_in(DRIVER) || event.dropped_in(BACKLOG);
             match () {
@@ -120,6 +115,6 @@ pub(super) const RULES: &[Rule] = &[
 /// The rest of a packet in several buffers is freed in the same way, and has no IP header.
 fn is_silent(event: &Event<'_>) -> bool {
     event.is_unspecified()
-        && event.dropped_in(FREED)
+        && event.dropped_in(QUEUE_FREED)
         && (event.packet.ip.is_some() || event.packet.arp.is_some())
 }

@@ -8,14 +8,12 @@ use super::{
     rule::Counted,
     seen::{advice, destination, evidence_with_length, source},
 };
-use crate::analysis::place::{IP_ERROR, IP6_ROUTE};
 use crate::analysis::{
     counter::Correlated,
     fact::{Facts, Need},
+    place::{DISCARD, IP_ERROR, IP6_ROUTE, TCP_OUT, TCP6_OUT},
 };
 
-/// Where a blackhole route ends.
-const DISCARD: &[&str] = &["dst_discard_out", "dst_discard"];
 /// IPv6 links take at least this.
 const IPV6_MIN_MTU: usize = 1280;
 
@@ -44,7 +42,7 @@ pub(super) const RULES: &[Rule] = &[
     Rule {
         id: "no-route",
         reasons: &[&["IP_INNOROUTES", "IP_OUTNOROUTES"]],
-        functions: &[IP_ERROR, IP6_ROUTE, &["__ip_queue_xmit"]],
+        functions: &[IP_ERROR, IP6_ROUTE, TCP_OUT, TCP6_OUT],
         claims: no_route,
         counters: &[
             "IpExtInNoRoutes",
@@ -162,7 +160,9 @@ fn no_route(event: &Event<'_>) -> Option<f32> {
         () if event.reason_is(&["IP_INNOROUTES"]) && event.is_ipv6() => Some(0.85),
         () if event.reason_is(&["IP_INNOROUTES"]) => Some(0.97),
         () if event.reason_is(&["IP_OUTNOROUTES"]) => Some(0.9),
-        () if event.is_reasonless() && event.dropped_in(&["__ip_queue_xmit"]) => Some(0.9),
+        () if event.is_reasonless() && event.dropped_in(TCP_OUT) => Some(0.9),
+        // It has no reason of its own.
+        () if event.is_unspecified() && event.dropped_in(TCP6_OUT) => Some(0.9),
         () if is_silent_ipv6(event) => Some(0.7),
         () if event.is_reasonless() && event.dropped_in(IP_ERROR) => Some(0.45),
         () => None,

@@ -181,7 +181,7 @@ impl Seen {
     }
 }
 
-/// The address for which most rules fault a packet: "10.9.9.9", or "several addresses".
+/// The address for which most rules fault a packet: "10.9.9.9", or "several destinations".
 pub(super) fn destination(tally: &Tally) -> String {
     let seen = &tally.seen.destinations;
     match seen.first() {
@@ -190,7 +190,7 @@ pub(super) fn destination(tally: &Tally) -> String {
         {
             first.to_string()
         }
-        Some(_) => "several addresses".to_owned(),
+        Some(_) => "several destinations".to_owned(),
         None => "its destination".to_owned(),
     }
 }

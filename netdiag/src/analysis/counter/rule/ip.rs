@@ -1,7 +1,7 @@
 //! Counters of IPv4 and ICMP.
 
 use super::{ANYWHERE, CounterRule, Family, HeaderFault, QDISC, any, missing, on, rule};
-use crate::analysis::place::{ICMP, IP_ERROR, IP4, IP4_FINISH, IP4_LOCAL};
+use crate::analysis::place::{ICMP, IP_ERROR, IP4, IP4_FINISH, IP4_LOCAL, TCP_OUT};
 
 const IP4_FORWARD: &[&str] = &["ip_forward"];
 
@@ -65,7 +65,9 @@ pub(super) static RULES: &[CounterRule] = &[
         Family::Ip,
         &[
             on(&["IP_OUTNOROUTES"], ANYWHERE).version(4),
-            missing(&["__ip_queue_xmit"]),
+            // The header was not made yet.
+            on(&["IP_OUTNOROUTES"], TCP_OUT),
+            missing(TCP_OUT),
         ],
         "IPv4 packets that this host had no route for; most are refused before there is a packet",
     ),

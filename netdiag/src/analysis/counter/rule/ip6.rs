@@ -1,7 +1,7 @@
 //! Counters of IPv6 and ICMPv6.
 
 use super::{ANYWHERE, CounterRule, Family, HeaderFault, QDISC, any, missing, on, rule};
-use crate::analysis::place::{EXTHDRS, ICMP6, IP6, IP6_LOCAL, IP6_ROUTE};
+use crate::analysis::place::{EXTHDRS, ICMP6, IP6, IP6_LOCAL, IP6_ROUTE, TCP6_OUT};
 
 const IP6_FORWARD: &[&str] = &["ip6_forward"];
 
@@ -107,6 +107,8 @@ pub(super) static RULES: &[CounterRule] = &[
         Family::Ip6,
         &[
             on(&["IP_OUTNOROUTES"], ANYWHERE).version(6),
+            // ip6_dst_lookup_tail counts, inet6_csk_xmit frees.
+            any(TCP6_OUT),
             missing(IP6_ROUTE).choice("ip6_pkt_drop"),
         ],
         "IPv6 packets that this host had no route for",

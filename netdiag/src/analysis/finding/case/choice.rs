@@ -3,7 +3,7 @@
 use super::*;
 use crate::analysis::{
     counter::{Correlated, CounterKey},
-    fact::{Answer, CgroupProgram, GONE, Listener, Policies, Question, Route},
+    fact::{Answer, CgroupProgram, GONE, Listener, NO_DEVICE, Policies, Question, Route},
     finding::UNEXPLAINED,
 };
 use std::net::IpAddr;
@@ -96,16 +96,44 @@ fn the_route_was_an_error() {
 }
 
 #[test]
-fn what_is_left_of_a_namespace_that_is_gone_has_no_route_and_is_no_fault() {
-    let drop = drop(udp4(), "IP_OUTNOROUTES", "__ip_queue_xmit").sent();
-    assert_eq!(concluded(&drop, &[], &Facts::default()), [("no-route", 4)]);
-    let mut gone = Facts::default();
-    let (question, _) = sysctl("net.ipv6.conf.all.forwarding", None, "0");
-    gone.learn(question, Err(GONE.to_owned()));
-    assert_eq!(concluded(&drop, &[], &gone), [(UNEXPLAINED, 4)]);
+fn what_is_left_of_a_container_is_no_fault() {
+    let sent = || drop(udp4(), "IP_OUTNOROUTES", "__ip_queue_xmit").sent();
+    assert_eq!(
+        concluded(&sent(), &[], &Facts::default()),
+        [("no-route", 4)]
+    );
+    let namespace = || Question::Namespace { netns: NETNS };
+    let device = || Question::Device {
+        netns: NETNS,
+        name: "eth0".to_owned(),
+    };
+    let gone = |question: Question, why: &str| {
+        let mut facts = Facts::default();
+        facts.learn(question, Err(why.to_owned()));
+        facts
+    };
+    let left = [("device-removed", 4)];
+    assert_eq!(concluded(&sent(), &[], &gone(namespace(), GONE)), left);
+    assert_eq!(concluded(&sent(), &[], &gone(device(), NO_DEVICE)), left);
+    // Its queue goes as well, and leaves one that drops everything.
+    let queued = || drop(udp4(), "QDISC_DROP", "__dev_queue_xmit").sent();
+    assert_eq!(concluded(&queued(), &[], &gone(device(), NO_DEVICE)), left);
+    let full = || drop(udp4(), "QDISC_OVERLIMIT", "__dev_queue_xmit").sent();
+    assert_eq!(
+        concluded(&full(), &[], &gone(namespace(), GONE)),
+        [("queue-overflow", 4)]
+    );
+    // That nobody knows, and that it is there, is no sign.
+    let unseen = gone(namespace(), "EPERM");
+    assert_eq!(concluded(&sent(), &[], &unseen), [("no-route", 4)]);
+    let there = facts([(namespace(), Answer::Namespace)]);
+    assert_eq!(concluded(&sent(), &[], &there), [("no-route", 4)]);
     // A container that came and went with a fault is another matter.
-    let received = super::drop(udp4(), "IP_INNOROUTES", "ip_error");
-    assert_eq!(concluded(&received, &[], &gone), [("no-route", 4)]);
+    let received = drop(udp4(), "IP_INNOROUTES", "ip_error");
+    assert_eq!(
+        concluded(&received, &[], &gone(namespace(), GONE)),
+        [("no-route", 4)]
+    );
 }
 
 #[test]

@@ -94,12 +94,6 @@ fn is_refused_before(place: &Place, facts: &Facts) -> bool {
 
 /// For a finding that says that there is no route.
 pub(in crate::analysis::finding) fn none(tally: &Tally, facts: &Facts) -> Verdict {
-    // What a connection still wants to send whose container is gone, devices and all: nobody misses it.
-    let mut places = tally.places.iter();
-    let is_left_over = |place: &Place| !place.received && facts.is_gone(place.netns);
-    if !tally.places.is_empty() && places.all(is_left_over) {
-        return Verdict::contradicted();
-    }
     answered(tally, facts, |place, way| {
         way == Way::Missing && !is_refused_before(place, facts)
     })
