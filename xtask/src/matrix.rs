@@ -75,6 +75,7 @@ pub struct Row {
     verdict: Verdict,
     seconds: f64,
     tally: Tally,
+    hung: Option<String>,
 }
 
 impl Row {
@@ -158,6 +159,7 @@ fn boot(workspace: &Workspace, kernel: &Kernel, pass: Pass, job: &Job) -> Result
         verdict: outcome.verdict,
         seconds: outcome.seconds,
         tally: Tally::parse(&outcome.results).of(&format!("{}, {}", kernel.release, pass.name)),
+        hung: outcome.hung.clone(),
     };
     if !row.passed() {
         println!(
@@ -182,14 +184,15 @@ fn print(rows: &[Row]) {
         verdict,
         seconds,
         tally,
+        hung,
     } in rows
     {
         let (passed, failed, skipped) = (tally.passed, tally.failed, tally.skipped.len());
         println!(
             "{release:<32} {pass:<14} {verdict:<10} {seconds:>8.1} {passed:>7} {failed:>7} {skipped:>8}"
         );
-        for skip in &tally.skipped {
-            println!("    {skip}");
+        for line in hung.iter().chain(&tally.skipped) {
+            println!("    {line}");
         }
     }
 }

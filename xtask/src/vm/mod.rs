@@ -46,22 +46,30 @@ pub struct Outcome {
     pub seconds: f64,
     /// Wanted modules that this kernel does not have.
     pub absent: Vec<String>,
+    /// Where a first boot hung.
+    pub hung: Option<String>,
 }
 
 impl Outcome {
     /// The last lines of the console: why there is no verdict.
     #[must_use]
     pub fn console_end(&self) -> String {
-        let lines: Vec<&str> = self.console.lines().collect();
-        let from = lines.len().saturating_sub(30);
-        lines.get(from..).unwrap_or_default().join("\n")
+        end_of(&self.console)
     }
+}
+
+/// Enough for the trace of a panic.
+fn end_of(console: &str) -> String {
+    let lines: Vec<&str> = console.lines().collect();
+    let from = lines.len().saturating_sub(60);
+    lines.get(from..).unwrap_or_default().join("\n")
 }
 
 /// One initramfs is packed at a time.
 static PACKING: Mutex<()> = Mutex::new(());
 
-/// Boots a kernel with a job and waits for its end.
+/// Boots a kernel with a job and waits for its end. A machine that hangs is booted once more: a stop of the
+/// emulator is no verdict. Where it hung is printed and goes into the outcome; twice is no accident.
 ///
 /// # Errors
 /// The initramfs cannot be built, or QEMU not be run. How the job ends is no error.
@@ -73,14 +81,31 @@ pub fn run(workspace: &Workspace, kernel: &Kernel, job: &Job) -> Result<Outcome>
         let _alone = PACKING.lock().unwrap_or_else(PoisonError::into_inner);
         job.content.pack(workspace, kernel, &initrd)?
     };
-    let boot = qemu::boot(job.machine, &kernel.image, &initrd, &directory, job.timeout)
-        .with_context(|| format!("boot {}", kernel.release))?;
+    let boot = || {
+        qemu::boot(job.machine, &kernel.image, &initrd, &directory, job.timeout)
+            .with_context(|| format!("boot {}", kernel.release))
+    };
+    let (mut booted, mut hung) = (boot()?, None);
+    if booted.verdict == Verdict::Hang {
+        let last = format!(
+            "{}: hung after {:.1} s, after {:?}",
+            kernel.release,
+            booted.seconds,
+            booted.results.trim_end().lines().last().unwrap_or_default()
+        );
+        println!(
+            "{last}\n--- console, last lines ---\n{}\n--- booted again ---",
+            end_of(&booted.console)
+        );
+        (booted, hung) = (boot()?, Some(last));
+    }
     Ok(Outcome {
-        verdict: boot.verdict,
-        results: boot.results,
-        console: boot.console,
-        seconds: boot.seconds,
+        verdict: booted.verdict,
+        results: booted.results,
+        console: booted.console,
+        seconds: booted.seconds,
         absent,
+        hung,
     })
 }
 

@@ -5,6 +5,7 @@
 
 use std::fmt::{self, Display};
 use std::fs::{self, File};
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitCode, ExitStatus, Stdio};
 use std::thread;
@@ -23,9 +24,14 @@ pub enum Verdict {
     Fail,
     /// The machine ended without one: a panic, or an early power-off.
     None,
-    /// The time was over.
+    /// The time was over, or it said nothing for so long that nothing more was to come.
     Hang,
 }
+
+/// A machine that prints nothing for so long hangs: no test is silent for a tenth of that.
+const SILENCE: Duration = Duration::from_secs(300);
+/// How long a machine may take to say where it hangs.
+const LAST_WORDS: Duration = Duration::from_secs(15);
 
 impl Verdict {
     /// The exit status of `cargo xtask vm run`.
@@ -116,22 +122,25 @@ pub fn boot(
     timeout: Duration,
 ) -> Result<Boot> {
     let (results, console) = (directory.join("results.txt"), directory.join("console.txt"));
-    let errors = directory.join("qemu.txt");
-    fs::write(&results, "").with_context(|| format!("write {}", results.display()))?;
+    let (errors, monitor) = (directory.join("qemu.txt"), directory.join("monitor.txt"));
+    for file in [&results, &console] {
+        fs::write(file, "").with_context(|| format!("write {}", file.display()))?;
+    }
     let mut command = qemu(image, initrd, &results, &console);
     command.args(machine.arguments());
-    let stderr = File::create(&errors).with_context(|| format!("write {}", errors.display()))?;
+    let create =
+        |path: &Path| File::create(path).with_context(|| format!("write {}", path.display()));
     command
-        .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .stderr(stderr);
+        .stdin(Stdio::piped())
+        .stdout(create(&monitor)?)
+        .stderr(create(&errors)?);
 
     process::show(&command);
     let start = Instant::now();
     let mut child = command
         .spawn()
         .context("cannot run qemu-system-x86_64: install qemu-system-x86")?;
-    let status = wait(&mut child, timeout).context("wait for QEMU")?;
+    let status = wait(&mut child, timeout, [&results, &console]).context("wait for QEMU")?;
     let seconds = start.elapsed().as_secs_f64();
     if status.is_some_and(|status| status.code() == Some(1)) {
         let errors = fs::read_to_string(&errors).unwrap_or_default();
@@ -158,12 +167,13 @@ fn qemu(image: &Path, initrd: &Path, results: &Path, console: &Path) -> Command 
             "-display",
             "none",
             "-monitor",
-            "none",
+            "stdio",
             "-nic",
             "none",
             "-no-reboot",
         ])
-        .args(["-append", "console=ttyS0 quiet panic=-1"])
+        // An NMI makes a machine that hangs say where.
+        .args(["-append", "console=ttyS0 quiet panic=-1 unknown_nmi_panic"])
         .args(["-device", "isa-debug-exit,iobase=0xf4,iosize=4"])
         .arg("-kernel")
         .arg(image)
@@ -177,18 +187,46 @@ fn qemu(image: &Path, initrd: &Path, results: &Path, console: &Path) -> Command 
     command
 }
 
-/// The exit status, or nothing if the time was over and the machine was killed.
-fn wait(child: &mut Child, timeout: Duration) -> std::io::Result<Option<ExitStatus>> {
+/// The exit status, or nothing if the machine hung and was killed.
+fn wait(
+    child: &mut Child,
+    timeout: Duration,
+    ports: [&Path; 2],
+) -> std::io::Result<Option<ExitStatus>> {
+    let said = || -> u64 {
+        let lengths = ports.map(|port| fs::metadata(port).map_or(0, |file| file.len()));
+        lengths.iter().sum()
+    };
     let end = Instant::now() + timeout;
+    let (mut length, mut since) = (said(), Instant::now());
     loop {
         if let Some(status) = child.try_wait()? {
             return Ok(Some(status));
         }
-        if Instant::now() >= end {
+        let now = said();
+        if now != length {
+            (length, since) = (now, Instant::now());
+        }
+        if Instant::now() >= end || since.elapsed() >= SILENCE {
+            ask(child)?;
             child.kill()?;
             child.wait()?;
             return Ok(None);
         }
         thread::sleep(Duration::from_millis(50));
     }
+}
+
+/// Lets a machine that hangs say where: the monitor what its processors do, the kernel by an NMI, at which it panics.
+fn ask(child: &mut Child) -> std::io::Result<()> {
+    if let Some(monitor) = &mut child.stdin {
+        // One that hangs itself does not answer.
+        let _ = monitor.write_all(b"info registers -a\nnmi\n");
+        let _ = monitor.flush();
+    }
+    let end = Instant::now() + LAST_WORDS;
+    while child.try_wait()?.is_none() && Instant::now() < end {
+        thread::sleep(Duration::from_millis(50));
+    }
+    Ok(())
 }
