@@ -5,7 +5,10 @@ use std::mem::offset_of;
 use netdiag::decode::{
     RecordError, RetransContext, decode, drop_record, record_kind, retrans_record,
 };
-use netdiag_common::record::{DROP_HEADER_LEN, DropRecord, KIND_DROP, KIND_RETRANS, RETRANS_LEN};
+use netdiag_common::record::{
+    ADDRESSES_LEN, DROP_HEADER_LEN, DropRecord, FLAG_ADDRESSES, KIND_DROP, KIND_RETRANS,
+    RETRANS_LEN,
+};
 
 use super::invariants;
 
@@ -36,8 +39,17 @@ pub(crate) fn check(data: &[u8]) {
         }
     };
     assert_eq!(kind, KIND_DROP);
-    assert_eq!(event.frame.bytes.len(), caplen);
-    assert!(event.frame.len >= caplen);
+    // Addresses before a segment are no part of the packet.
+    let flags = number(offset_of!(DropRecord, flags)).unwrap_or_default();
+    let expected = match flags & FLAG_ADDRESSES {
+        0 => caplen,
+        _ => caplen.saturating_sub(ADDRESSES_LEN),
+    };
+    assert_eq!(event.frame.bytes.len(), expected);
+    assert!(event.frame.len >= expected);
+    if let Some((bytes, len)) = event.completed() {
+        assert!(bytes.ends_with(event.frame.bytes) && len >= bytes.len());
+    }
     assert!(event.vlan.is_none_or(|id| id < 4096));
     // What stands for "none" has become none.
     assert!(

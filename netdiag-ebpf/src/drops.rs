@@ -466,6 +466,7 @@ unsafe fn segment<M: Memory>(skb: *const u8) -> Option<Segment> {
 
 /// Of a segment goes out as much as the smallest class holds: the TCP header with its usual options.
 const SEGMENT: usize = CLASSES[0] - ADDRESSES_LEN;
+const _: () = assert!(SEGMENT.is_power_of_two());
 
 /// A record with addresses and the start of a segment.
 #[repr(C)]

@@ -11,9 +11,9 @@ use std::mem::offset_of;
 
 use netdiag::decode::{DropEvent, Frame, Link, Packet, Protocol, decode, drop_record};
 use netdiag_common::record::{
-    CHECK_IHL, CHECK_LENGTH, CHECK_SEEN, CHECK_SHORT, CHECK_VERSION, DROP_HEADER_LEN, DropRecord,
-    FLAG_DEVICE, FLAG_NO_SKB, FLAG_OTHERHOST, FLAG_RECEIVED, FLAG_SOCKET, FLAG_VLAN, KIND_DROP,
-    NO_OFFSET, NO_REASON, NO_UID,
+    ADDRESSES_LEN, CHECK_IHL, CHECK_LENGTH, CHECK_SEEN, CHECK_SHORT, CHECK_VERSION,
+    DROP_HEADER_LEN, DropRecord, FLAG_ADDRESSES, FLAG_DEVICE, FLAG_NO_SKB, FLAG_OTHERHOST,
+    FLAG_RECEIVED, FLAG_SOCKET, FLAG_VLAN, KIND_DROP, NO_OFFSET, NO_REASON, NO_UID,
 };
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -130,14 +130,14 @@ prop_compose! {
         (time_ns, location) in any::<(u64, u64)>(),
         cgroup_id in prop_oneof![Just(0), any::<u64>()],
         socket_inode in prop_oneof![Just(0), any::<u64>()],
-        flags in 0_u16..128,
+        flags in 0_u16..256,
         reason in prop_oneof![Just(NO_REASON), any::<u32>()],
         netns in prop_oneof![Just(0), any::<u32>()],
         (ifindex, len, cpu) in (prop_oneof![Just(0), any::<u32>()], any::<u32>(), any::<u32>()),
         uid in prop_oneof![Just(NO_UID), any::<u32>()],
         network_offset in prop_oneof![Just(NO_OFFSET), any::<u16>()],
         dev_type in any::<u16>(),
-        protocol in prop_oneof![Just(0), Just(0x0800), any::<u16>()],
+        protocol in prop_oneof![Just(0), Just(0x0800), Just(0x86dd), any::<u16>()],
         header_check in 0_u16..32,
         vlan_tci in any::<u16>(),
         ifname in "[a-zA-Z0-9@._-]{0,15}",
@@ -217,12 +217,24 @@ fn assert_same_record(sent: &Record, got: &DropEvent<'_>) {
         (has(FLAG_SOCKET), has(FLAG_NO_SKB))
     );
     assert_eq!(got.protocol.unwrap_or(0), record.protocol);
-    assert_eq!(got.frame.ethertype, got.protocol);
-    assert_eq!(got.frame.bytes, packet);
-    assert_eq!(
-        got.frame.len,
-        packet.len().max(usize::try_from(record.len).unwrap())
-    );
+    // Addresses before a segment are no part of it.
+    let before = match has(FLAG_ADDRESSES) {
+        true => packet.len().min(ADDRESSES_LEN),
+        false => 0,
+    };
+    let known = has(FLAG_ADDRESSES) && before == ADDRESSES_LEN;
+    let spoken = matches!(record.protocol, 0x0800 | 0x86dd);
+    assert_eq!(got.addresses.is_some(), known && spoken);
+    let ethertype = got.protocol.filter(|_| got.addresses.is_none());
+    assert_eq!(got.frame.ethertype, ethertype);
+    if has(FLAG_ADDRESSES) && !known {
+        assert_eq!(got.frame.bytes, [0u8; 0]);
+        return;
+    }
+    assert_eq!(got.frame.bytes, packet.get(before..).unwrap());
+    let len = usize::try_from(record.len).unwrap();
+    let rest = len.saturating_sub(before);
+    assert_eq!(got.frame.len, (packet.len() - before).max(rest));
     let offset = got.frame.network_offset;
     assert_eq!(
         offset.unwrap_or(usize::from(NO_OFFSET)),

@@ -42,6 +42,8 @@ pub struct Event<'a> {
     pub uid: Option<u32>,
     /// Whether it was for another host's MAC address, where the kernel gives no reason to say so.
     pub other_host: bool,
+    /// Whether its socket is no process's any more: the kernel finishes what it has begun.
+    pub orphan: bool,
     /// Whether it came in by a device; others were made on this host. `None` where a capture does not tell.
     pub received: Option<bool>,
     /// What the check at `ip_rcv_core` or `ip6_rcv_core` saw.

@@ -52,7 +52,7 @@ pub const NOISE: &[Noise] = &[
         functions: &["inet_rtm_getroute", "inet6_rtm_getroute"],
         packet: ANY,
         claimable: false,
-        why: "who asks for the route of a packet (ip route get ... iif) makes the kernel try it with one, and free it",
+        why: "who asks for a route (ip route get) and gets an error makes the kernel free the packet that it tried it with",
     },
     Noise {
         reasons: &["", "NOT_SPECIFIED"],

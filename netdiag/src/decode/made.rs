@@ -3,24 +3,34 @@
 use etherparse::{IpNumber, Ipv4Header, Ipv6FlowLabel, Ipv6Header};
 use std::net::IpAddr;
 
-/// What the kernel adds is not known, and left at nothing that could be taken for a fact: no identification, this time
-/// to live.
+/// As Linux sends by default.
 const TTL: u8 = 64;
 
-/// The IP header before a TCP segment of `length` bytes, from `local` to `remote`. `None` where the two are not of one
-/// version, or the packet would be too long.
+/// The IP header before a TCP segment of `length` bytes, from `local` to `remote`; `None` where the two are not of one
+/// version. What the kernel adds is not known: time to live is as by default, DF is set, and identification, DSCP and
+/// flow label are 0. A segment that fits no IP packet leaves as several, and has the length 0, as the kernel writes it.
 #[must_use]
-pub fn ip_header(local: IpAddr, remote: IpAddr, length: u16) -> Option<Vec<u8>> {
+pub fn ip_header(local: IpAddr, remote: IpAddr, length: usize) -> Option<Vec<u8>> {
     let mut bytes = Vec::with_capacity(Ipv6Header::LEN + 60);
     match (local, remote) {
         (IpAddr::V4(local), IpAddr::V4(remote)) => {
-            let ip = Ipv4Header::new(length, TTL, IpNumber::TCP, local.octets(), remote.octets());
-            ip.ok()?.write(&mut bytes).ok()?;
+            let (from, to) = (local.octets(), remote.octets());
+            let known = u16::try_from(length).ok();
+            let fits =
+                known.and_then(|length| Ipv4Header::new(length, TTL, IpNumber::TCP, from, to).ok());
+            let ip = match fits {
+                Some(ip) => ip,
+                None => Ipv4Header {
+                    total_len: 0,
+                    ..Ipv4Header::new(0, TTL, IpNumber::TCP, from, to).ok()?
+                },
+            };
+            ip.write(&mut bytes).ok()?;
         }
         (IpAddr::V6(local), IpAddr::V6(remote)) => Ipv6Header {
             traffic_class: 0,
             flow_label: Ipv6FlowLabel::ZERO,
-            payload_length: length,
+            payload_length: u16::try_from(length).unwrap_or(0),
             next_header: IpNumber::TCP,
             hop_limit: TTL,
             source: local.octets(),

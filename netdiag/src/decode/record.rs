@@ -65,16 +65,15 @@ pub struct DropEvent<'a> {
 }
 
 impl DropEvent<'_> {
-    /// The packet that the segment would have become, with [the IP header that is known](ip_header). `None` where the
-    /// packet speaks for itself.
+    /// The packet that the segment would have become, with [the IP header that is known](ip_header): its bytes, and
+    /// how long it would be. `None` where the packet speaks for itself.
     #[must_use]
-    pub fn completed(&self) -> Option<Vec<u8>> {
+    pub fn completed(&self) -> Option<(Vec<u8>, usize)> {
         let (from, to) = self.addresses?;
-        // A buffer of many segments would leave as several packets.
-        let length = u16::try_from(self.frame.len).unwrap_or(u16::MAX - 100);
-        let mut bytes = ip_header(from, to, length)?;
+        let mut bytes = ip_header(from, to, self.frame.len)?;
+        let len = bytes.len() + self.frame.len;
         bytes.extend_from_slice(self.frame.bytes);
-        Some(bytes)
+        Some((bytes, len))
     }
 }
 
@@ -205,7 +204,8 @@ pub fn drop_record(bytes: &[u8]) -> Result<DropEvent<'_>, RecordError> {
                 .unwrap_or(usize::MAX)
                 .saturating_sub(caplen - packet.len()),
         ),
-        ethertype: protocol,
+        // The bytes are not of it yet.
+        ethertype: protocol.filter(|_| addresses.is_none()),
     };
     Ok(DropEvent {
         time_ns: number!(time_ns: u64),
@@ -374,12 +374,12 @@ mod tests {
             // The record says 1500 with the addresses.
             assert_eq!((event.frame.len, event.frame.link), (1468, Link::Unknown));
             assert_eq!(event.addresses, Some((own, peer)));
-            let whole = event.completed().unwrap();
+            let (whole, len) = event.completed().unwrap();
             decode::decode(&Frame {
                 bytes: &whole,
                 link: Link::Ip,
                 network_offset: Some(0),
-                len: whole.len() - segment.len() + event.frame.len,
+                len,
                 ethertype: Some(protocol),
             })
         };

@@ -133,10 +133,12 @@ fn is_hazard(c: char) -> bool {
         || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
 }
 
-/// `PROC_PID_INIT_INO` of `linux/proc_ns.h`, since 6.18 of `linux/nsfs.h`: the PID namespace that the host booted with.
+/// `PROC_PID_INIT_INO` of `linux/proc_ns.h`, since 6.17 `PID_NS_INIT_INO` of `linux/nsfs.h`: the PID namespace that the
+/// host booted with.
 const INITIAL_PID_NAMESPACE: u64 = 0xEFFF_FFFC;
 
-/// Whether every process of the host is seen from here. From within a container, namespaces of others look gone.
+/// Whether every process of the host is seen from here, as far as one may look. From within a container, namespaces of
+/// others look gone.
 #[must_use]
 pub fn sees_all() -> bool {
     fs::metadata("/proc/self/ns/pid").is_ok_and(|file| file.ino() == INITIAL_PID_NAMESPACE)

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::l3::{self, CLOSED_PORT, Ip, PACKETS, arriving, as_it_is, scenario};
 use super::peer::{ACK, Peer, PSH, RST, SYN};
 use super::udp::{OPEN_PORT, damaged};
-use super::{Bench, Expectation, LabError, Namespace, Owner, Scenario, Told, Tun, frame, link, sockopt, traffic};
+use super::{Bench, Expectation, LabError, Namespace, Owner, Scenario, Told, Tun, frame, link, route, sockopt, traffic};
 
 const RECEIVE: &[&str] = &["tcp_v4_rcv", "tcp_v6_rcv"];
 /// Where a segment of a connection is dropped; what the compiler inlines goes by its caller's name.
@@ -39,8 +39,9 @@ const CHECKSUM: Expectation = Expectation::finding("tcp-checksum")
 const SIGNATURE: Expectation = Expectation::finding("tcp-signature")
     .of(Owner::Receiver)
     .needs(&["TCP-MD5"]);
-/// There is no IP header yet when the way is looked up.
-const UNROUTED: Expectation = Expectation::finding("no-route").on(None).of(Owner::Process);
+/// There is no IP header yet when the way is looked up, and hardly a socket any more.
+const UNROUTED: Expectation = Expectation::finding("no-route").on(None).of(Owner::Unsaid);
+const REFUSED: Expectation = Expectation::finding("route-discards").on(None).of(Owner::Unsaid);
 const TTL: Expectation = Expectation::finding("tcp-ttl-too-low")
     .counter("TcpExtTCPMinTTLDrop")
     .at(&["TCP_MINTTL", "NOT_SPECIFIED"], RECEIVE)
@@ -208,14 +209,31 @@ pub(super) const SCENARIOS: &[Scenario] = &[
         "A VPN or an interface goes down, and its routes with it, while programs still have connections that went that \
          way. What they send, the kernel has no route for.",
         UNROUTED.counter("IpOutNoRoutes").at(&["IP_OUTNOROUTES"], &["__ip_queue_xmit"]),
-        || abandoned(Ip::V4),
+        || abandoned(Ip::V4, |_| link::set_down(l3::DEVICE)),
     ),
     scenario(
         "tcp-way-lost6",
         "Connections over IPv6 go on when the device with their route is down",
         "As tcp-way-lost, with IPv6: the addresses go as well.",
-        UNROUTED.counter("Ip6OutNoRoutes").at(&["NOT_SPECIFIED"], &["inet6_csk_xmit"]),
-        || abandoned(Ip::V6),
+        UNROUTED.counter("Ip6OutNoRoutes").at(&["NOT_SPECIFIED", "IP_OUTNOROUTES"], &["inet6_csk_xmit"]),
+        || abandoned(Ip::V6, |_| link::set_down(l3::DEVICE)),
+    ),
+    scenario(
+        "tcp-way-refused",
+        "Connections go on when a route of type unreachable takes their way",
+        "A routing daemon or a security tool puts a route that discards in the way of connections that are open.",
+        REFUSED
+            .counter("IpOutNoRoutes")
+            .at(&["IP_OUTNOROUTES"], &["__ip_queue_xmit"]),
+        || abandoned(Ip::V4, refuse),
+    ),
+    scenario(
+        "tcp-way-refused6",
+        "Connections over IPv6 go on when a route of type unreachable takes their way",
+        "As tcp-way-refused, with IPv6: nothing counts it.",
+        REFUSED
+            .at(&["NOT_SPECIFIED", "IP_OUTNOROUTES"], &["inet6_csk_xmit"]),
+        || abandoned(Ip::V6, refuse),
     ),
 ];
 
@@ -365,8 +383,14 @@ fn closed() -> Result<Bench, LabError> {
     Ok(bench.keeping((service.listener, service.tun)))
 }
 
-/// Several connections, whose programs give them up when their device is down: one packet each, which is not repeated.
-fn abandoned(ip: Ip) -> Result<Bench, LabError> {
+/// A route that discards, to the peer alone.
+fn refuse(ip: Ip) -> Result<(), LabError> {
+    route::add(ip.remote(), ip.host_prefix(), route::Target::Unreachable)
+}
+
+/// Several connections, whose programs give them up when they have lost their way: one packet each, which is not
+/// repeated.
+fn abandoned(ip: Ip, lose: fn(Ip) -> Result<(), LabError>) -> Result<Bench, LabError> {
     let service = serve(ip)?;
     let mut open = Vec::new();
     for number in 0..PACKETS {
@@ -376,7 +400,7 @@ fn abandoned(ip: Ip) -> Result<Bench, LabError> {
         sockopt::reset_when_closed(&stream)?;
         open.push(stream);
     }
-    service.namespace.run(|| link::set_down(l3::DEVICE))?;
+    service.namespace.run(move || lose(ip))?;
     let bench = Bench::each(service.namespace, PACKETS, move |_| {
         drop(open.pop());
         Ok(())

@@ -302,6 +302,7 @@ fn note<'a>(
         cgroup: event.cgroup.map(Cow::Borrowed),
         uid: event.uid,
         other_host: event.other_host,
+        orphan: event.orphan,
         header_check: event.header_check,
         vlan: event.vlan,
         unread: event.unread,

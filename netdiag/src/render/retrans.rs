@@ -306,8 +306,7 @@ pub(super) fn packet(retrans: &Retrans) -> Option<(Vec<u8>, usize)> {
     let payload = usize::try_from(retrans.len.unwrap_or(0)).ok()?;
     // A buffer of many segments leaves as packets of no more than this.
     let payload = payload.min(usize::from(u16::MAX) - 100);
-    let length = u16::try_from(tcp.header_len() + payload).ok()?;
-    let mut bytes = ip_header(local, remote, length)?;
+    let mut bytes = ip_header(local, remote, tcp.header_len() + payload)?;
     tcp.write(&mut bytes).ok()?;
     let length = bytes.len() + payload;
     Some((bytes, length))

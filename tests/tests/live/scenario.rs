@@ -1,11 +1,16 @@
 //! Faults of the lab to the last field: each packet reported once, for the right reason, as what it was injected, and
 //! each counter explained. `tests/tests/lab.rs` scores every scenario, these and all others.
 
+use std::io::Write;
+use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::time::Duration;
 
-use netdiag::lab;
+use netdiag::lab::{self, Layer, Namespace, PacketInfo, Tun, frame};
 use netdiag_tests::{Live, Run, has_reasons, isolated};
 use serde_json::{Value, json};
+
+/// When something is wrong if no answer came.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// What the kernel says about a scenario, and what the packet is then shown as.
 struct Facts {
@@ -399,32 +404,82 @@ fn lab_run_tells_the_story() {
     });
 }
 
-/// What drops is the same, but when the run ends nobody is left who could miss it.
+/// A container ends while its peer takes no more: its devices go, and the kernel goes on asking the peer.
 #[test]
 fn what_a_container_leaves_behind_is_no_fault() {
+    const PORT: u16 = 20_007;
     isolated(|| {
-        for (name, host) in [("tcp-way-lost", "10.99.0.2"), ("tcp-way-lost6", "fd99::2")] {
-            let scenario = lab::find(name).expect("a scenario");
-            let mut bench = scenario.prepare().expect("a bench");
-            // A name would hold the namespace.
-            let live = Live::start(&["--host", host]);
-            let injected = bench.inject(Duration::ZERO).expect("packets");
-            drop(bench);
-            let run = live.stop();
-            assert_eq!(run.findings.len(), 1, "{:#?}", run.findings);
-            let finding = &run.findings[0];
-            assert_eq!(finding["id"], "device-removed", "{finding:#}");
-            assert_eq!(finding["severity"], "info", "{finding:#}");
-            assert_eq!(finding["count"], injected.packets, "{finding:#}");
-            let evidence = finding["evidence"].to_string();
-            assert!(
-                evidence.contains(&injected.netns.0.to_string()),
-                "{finding:#}"
-            );
-            for drop in &run.drops {
-                assert_eq!(drop["packet"]["dst"], host, "{drop:#}");
-                assert_eq!(drop["packet"]["sport"], 20_007, "{drop:#}");
-            }
+        let container = Namespace::new().expect("a namespace");
+        let tun = Tun::create(&container, "tun0", Layer::Ip, PacketInfo::Absent).expect("a device");
+        let listener = container.run(|| {
+            lab::link::add_address("tun0", HERE.into(), 24).expect("an address");
+            lab::link::set_up("tun0").expect("the device up");
+            // It gives up soon, and is in no other test's way.
+            lab::sysctl::write("ipv4/tcp_orphan_retries", "3").expect("a sysctl");
+            TcpListener::bind((HERE, PORT)).expect("a listener")
+        });
+        let stream = converse(&tun, &listener, PORT);
+        let live = {
+            let mut live = Live::start(&["--host", &THERE.to_string()]);
+            (&stream).write_all(b"never taken").expect("room");
+            drop((stream, listener));
+            container
+                .run(|| lab::link::set_down("tun0"))
+                .expect("the device down");
+            live.await_drops(1);
+            live
+        };
+        let netns = container.id().0;
+        drop((tun, container));
+        let run = live.stop();
+        assert_eq!(run.findings.len(), 1, "{:#?}", run.findings);
+        let finding = &run.findings[0];
+        assert_eq!(finding["id"], "namespace-removed", "{finding:#}");
+        assert_eq!(finding["severity"], "info", "{finding:#}");
+        assert_eq!(finding["count"], run.ledger("reported"), "{finding:#}");
+        let evidence = finding["evidence"].to_string();
+        assert!(
+            evidence.contains(&format!("namespace {netns} is gone")),
+            "{finding:#}"
+        );
+        for drop in &run.drops {
+            assert_eq!(drop["packet"]["src"], HERE.to_string(), "{drop:#}");
+            assert_eq!(drop["packet"]["dst"], THERE.to_string(), "{drop:#}");
+            assert_eq!(drop["packet"]["sport"], PORT, "{drop:#}");
+            assert_eq!(drop["malformed"], Value::Null, "{drop:#}");
         }
     });
+}
+
+const HERE: Ipv4Addr = Ipv4Addr::new(10, 99, 0, 1);
+const THERE: Ipv4Addr = Ipv4Addr::new(10, 99, 0, 2);
+
+/// A connection with a peer that says what it must and no more.
+fn converse(tun: &Tun, listener: &TcpListener, port: u16) -> TcpStream {
+    const SYN: u8 = 2;
+    const ACK: u8 = 16;
+    let say = |flags, seq, ack| {
+        let header = frame::TcpHeader {
+            sport: 40_000,
+            dport: port,
+            seq,
+            ack,
+            flags,
+            // It is full from the start.
+            window: 0,
+        };
+        let segment = frame::tcp(THERE.into(), HERE.into(), header, &[], &[]);
+        let packet = frame::ipv4(frame::PROTO_TCP, THERE, HERE, &segment, 64);
+        tun.write(0x0800, &packet).expect("a packet");
+    };
+    say(SYN, 1000, 0);
+    let seq = loop {
+        let packet = tun.read(PATIENCE).expect("the device").expect("an answer");
+        // IPv4 without options; TCP.
+        if packet[0] == 0x45 && packet[9] == 6 && packet[33] == SYN | ACK {
+            break u32::from_be_bytes([packet[24], packet[25], packet[26], packet[27]]);
+        }
+    };
+    say(ACK, 1001, seq.wrapping_add(1));
+    listener.accept().expect("a connection").0
 }

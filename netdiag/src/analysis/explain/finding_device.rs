@@ -134,18 +134,4 @@ pub(super) const ENTRIES: &[Entry] = &[
     ])
     .commands(&["tc -s qdisc show dev DEVICE"])
     .see(&["QDISC_DROP", "queue-overflow"]),
-    finding(
-        "device-removed",
-        "packets were on their way out when their device or network namespace was removed",
-        "When a container ends, its devices go and their routes with them, while its connections still want to say goodbye: the kernel keeps these for a while and finds no way for what they send. Nobody misses it.",
-    )
-    .normal("Always, where containers come and go.")
-    .doubt("What only an open file or a thread holds, without a process or a name, is not found and looks removed.")
-    .causes(&["a container, pod or namespace that ended, with open connections", "a VPN or another virtual device that was taken away under its traffic"])
-    .remedy(&[
-        "nothing, if it was meant to end; else find out who ended it: journalctl -k, and the log of the container runtime",
-        "close connections before the container ends: a grace period after SIGTERM",
-    ])
-    .commands(&["ip netns list; lsns -t net", "journalctl -k --since -10min | grep -i -E 'veth|entered disabled state'"])
-    .see(&["IP_OUTNOROUTES", "QDISC_DROP", "no-route", "link-down"]),
 ];

@@ -117,4 +117,18 @@ pub(super) const ENTRIES: &[Entry] = &[
     ])
     .commands(&["ip neigh show nud all | wc -l; ip -s ntable show name arp_cache", "sysctl net.ipv4.neigh.default.gc_thresh3 net.ipv6.neigh.default.gc_thresh3", "dmesg | grep -i 'table overflow'"])
     .see(&["NEIGH_CREATEFAIL"]),
+    finding(
+        "namespace-removed",
+        "connections of a container that is gone still want to send",
+        "When a container ends, its devices go and their routes with them, while the kernel still says goodbye for its connections and repeats what was not acknowledged. It finds no way for that, until it gives up. The socket is no process's any more, and the network namespace is gone: nobody misses these packets.",
+    )
+    .normal("Always, where containers come and go.")
+    .doubt("A namespace that is held by a mount elsewhere, an open file or a thread alone is not found and looks gone.")
+    .causes(&["a container, pod or namespace that ended with open connections"])
+    .remedy(&[
+        "nothing, if it was meant to end; else find out who ended it: journalctl, and the log of the container runtime",
+        "let the program close its connections before the container ends: a grace period after SIGTERM",
+    ])
+    .commands(&["ip netns list; lsns -t net", "ss -t -a -n state fin-wait-1"])
+    .see(&["IP_OUTNOROUTES", "no-route"]),
 ];

@@ -104,17 +104,17 @@ impl Facts {
         }
     }
 
-    /// Whether the device is no longer in its namespace; `None` as for [`is_gone`](Self::is_gone).
+    /// Whether the device is known to be no longer in its namespace.
     #[must_use]
-    pub fn is_removed(&self, netns: NetnsId, name: &str) -> Option<bool> {
+    pub fn is_removed(&self, netns: NetnsId, name: &str) -> bool {
         let question = Question::Device {
             netns: netns.0,
             name: name.to_owned(),
         };
-        match self.known.get(&question)? {
-            Ok(_) => Some(false),
-            Err(error) => (error == NO_DEVICE || error == GONE).then_some(true),
-        }
+        let answer = self.known.get(&question);
+        answer.is_some_and(
+            |answer| matches!(answer, Err(error) if error == NO_DEVICE || error == GONE),
+        )
     }
 
     /// What was asked and could not be told, in words.

@@ -45,6 +45,7 @@ struct Drop {
     function: &'static str,
     received: bool,
     other_host: bool,
+    orphan: bool,
     vlan: Option<u16>,
     owner: Option<(u32, &'static str)>,
 }
@@ -58,6 +59,7 @@ fn drop(bytes: Vec<u8>, reason: &'static str, function: &'static str) -> Drop {
         function,
         received: true,
         other_host: false,
+        orphan: false,
         vlan: None,
         owner: None,
     }
@@ -86,6 +88,13 @@ impl Drop {
     fn sent(self) -> Self {
         Self {
             received: false,
+            ..self
+        }
+    }
+
+    fn of_nobody(self) -> Self {
+        Self {
+            orphan: true,
             ..self
         }
     }
@@ -136,6 +145,7 @@ impl Drop {
             cgroup: None,
             uid: None,
             other_host: self.other_host,
+            orphan: self.orphan,
             received: Some(self.received),
             header_check: HeaderCheck::default(),
             vlan: self.vlan,

@@ -92,8 +92,8 @@ pub(super) const RULES: &[Rule] = &[
     },
     Rule {
         id: "route-discards",
-        reasons: &[&["IP_INNOROUTES"]],
-        functions: &[IP_ERROR, PROHIBIT, DISCARD, IP6_ROUTE],
+        reasons: &[&["IP_INNOROUTES", "IP_OUTNOROUTES"]],
+        functions: &[IP_ERROR, PROHIBIT, DISCARD, IP6_ROUTE, TCP_OUT, TCP6_OUT],
         claims: |event| match () {
             () if event.dropped_in(IP_ERROR) && event.reason_is(&["NOT_SPECIFIED"]) => Some(0.9),
             () if event.dropped_in(PROHIBIT) => Some(0.95),
@@ -102,6 +102,8 @@ pub(super) const RULES: &[Rule] = &[
                 Some(0.7)
             }
             () if event.dropped_in(IP_ERROR) && event.is_reasonless() => Some(0.3),
+            // A connection's own packets: what kind of route it was, nothing tells.
+            () if event.dropped_in(TCP_OUT) || event.dropped_in(TCP6_OUT) => Some(0.3),
             () if is_silent_ipv6(event) => Some(0.3),
             // Every refusal but a black hole's has this reason there.
             () if event.reason_is(&["IP_INNOROUTES"])
@@ -161,7 +163,7 @@ fn no_route(event: &Event<'_>) -> Option<f32> {
         () if event.reason_is(&["IP_INNOROUTES"]) => Some(0.97),
         () if event.reason_is(&["IP_OUTNOROUTES"]) => Some(0.9),
         () if event.is_reasonless() && event.dropped_in(TCP_OUT) => Some(0.9),
-        // It has no reason of its own.
+        // Before 7.2 it has no reason of its own.
         () if event.is_unspecified() && event.dropped_in(TCP6_OUT) => Some(0.9),
         () if is_silent_ipv6(event) => Some(0.7),
         () if event.is_reasonless() && event.dropped_in(IP_ERROR) => Some(0.45),

@@ -160,6 +160,7 @@ fn drop<'a>(
         cgroup: None,
         uid: None,
         other_host: false,
+        orphan: false,
         received: Some(true),
         header_check: HeaderCheck::default(),
         vlan: None,

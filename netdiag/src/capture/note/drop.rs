@@ -35,6 +35,8 @@ pub struct DropNote<'a> {
     pub uid: Option<u32>,
     /// Whether it was for another host's MAC address.
     pub other_host: bool,
+    /// Whether its socket is no process's any more.
+    pub orphan: bool,
     /// What the header check saw.
     pub header_check: HeaderCheck,
     /// The id of the VLAN tag that the kernel took off.
@@ -116,6 +118,7 @@ impl<'a> DropNote<'a> {
         let check = u64::from(self.header_check.bits());
         word("header_check", Some(check).filter(|&bits| bits != 0));
         word("other_host", self.other_host.then_some(1));
+        word("orphan", self.orphan.then_some(1));
         word("unread", self.unread.then_some(1));
         if let Some(ethertype) = self.ethertype {
             let _ = write!(text, " protocol={ethertype:#06x}");
@@ -171,6 +174,7 @@ impl<'a> DropNote<'a> {
         self.network_offset = number(text, "network_offset");
         self.header_check = HeaderCheck::from_bits(number(text, "header_check").unwrap_or(0));
         self.other_host = word(text, "other_host").is_some();
+        self.orphan = word(text, "orphan").is_some();
         self.unread = word(text, "unread").is_some();
         self.ethertype = word(text, "protocol")
             .and_then(|number| u16::from_str_radix(number.strip_prefix("0x")?, 16).ok());
@@ -213,6 +217,7 @@ mod tests {
             cgroup: Some("/system.slice/a b".into()),
             uid: Some(1000),
             other_host: true,
+            orphan: true,
             header_check: HeaderCheck::from_bits(5),
             vlan: Some(77),
             unread: true,

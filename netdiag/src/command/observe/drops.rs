@@ -33,6 +33,7 @@ pub(in crate::command) struct Drops<'a> {
     compared: bool,
     filtered: bool,
     whole: bool,
+    snaplen: usize,
     reasons: Reasons,
     probe: &'static str,
     clock: WallClock,
@@ -57,6 +58,7 @@ impl<'a> Drops<'a> {
             compared: whole && !filtered,
             filtered,
             whole,
+            snaplen: usize::try_from(request.config.snaplen).unwrap_or(usize::MAX),
             reasons: session.take_reasons(),
             probe: KFREE_SKB,
             clock: WallClock::now(),
@@ -81,16 +83,20 @@ impl Observer for Drops<'_> {
             self.unreadable += 1;
             return;
         };
-        let completed = event.completed();
-        let frame = match &completed {
+        let mut completed = event.completed();
+        let frame = match &mut completed {
             None => event.frame,
-            Some(bytes) => Frame {
-                bytes,
-                link: Link::Ip,
-                network_offset: Some(0),
-                len: event.frame.len + bytes.len() - event.frame.bytes.len(),
-                ethertype: event.protocol,
-            },
+            Some((bytes, len)) => {
+                // As much as of any other packet, and as a dump can keep.
+                bytes.truncate(self.snaplen);
+                Frame {
+                    bytes,
+                    link: Link::Ip,
+                    network_offset: Some(0),
+                    len: *len,
+                    ethertype: event.protocol,
+                }
+            }
         };
         let packet = decode::packet(&frame, event.vlan, event.no_skb);
         let place = self.symbols.place(event.location);
@@ -114,6 +120,7 @@ impl Observer for Drops<'_> {
             cgroup: cgroup.as_deref(),
             uid: event.uid,
             other_host: event.other_host,
+            orphan: event.has_socket && event.socket_inode.is_none(),
             received: Some(event.received),
             header_check: event.header_check,
             vlan: event.vlan,

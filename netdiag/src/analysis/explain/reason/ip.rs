@@ -158,8 +158,8 @@ pub(super) const ENTRIES: &[Entry] = &[
         "IP_OUTNOROUTES",
         SINCE_6_1,
         "this host has no route for a packet that it wants to send",
-        "__ip_queue_xmit, ip6_pkt_drop and the tunnel code looked up the way out of an existing \
-         packet and found none. For most traffic connect and sendto fail with ENETUNREACH \
+        "__ip_queue_xmit, ip6_pkt_drop, since 7.2 inet6_csk_xmit and the tunnel code looked up the way out of an \
+         existing packet and found none, or a route that discards. For most traffic connect and sendto fail with ENETUNREACH \
          earlier, and no packet exists to be dropped.",
     )
     .causes(&[
@@ -172,7 +172,7 @@ pub(super) const ENTRIES: &[Entry] = &[
         "ip monitor route  # while it happens",
         "nstat -az IpOutNoRoutes Ip6OutNoRoutes",
     ])
-    .see(&["IpOutNoRoutes", "Ip6OutNoRoutes", "IP_INNOROUTES"]),
+    .see(&["IpOutNoRoutes", "Ip6OutNoRoutes", "IP_INNOROUTES", "no-route", "route-discards", "namespace-removed"]),
     reason(
         "IP_INADDRERRORS",
         SINCE_6_1,

@@ -97,43 +97,95 @@ fn the_route_was_an_error() {
 
 #[test]
 fn what_is_left_of_a_container_is_no_fault() {
-    let sent = || drop(udp4(), "IP_OUTNOROUTES", "__ip_queue_xmit").sent();
-    assert_eq!(
-        concluded(&sent(), &[], &Facts::default()),
-        [("no-route", 4)]
-    );
     let namespace = || Question::Namespace { netns: NETNS };
-    let device = || Question::Device {
-        netns: NETNS,
-        name: "eth0".to_owned(),
-    };
-    let gone = |question: Question, why: &str| {
+    let failed = |question: Question, why: &str| {
         let mut facts = Facts::default();
         facts.learn(question, Err(why.to_owned()));
         facts
     };
-    let left = [("device-removed", 4)];
-    assert_eq!(concluded(&sent(), &[], &gone(namespace(), GONE)), left);
-    assert_eq!(concluded(&sent(), &[], &gone(device(), NO_DEVICE)), left);
-    // Its queue goes as well, and leaves one that drops everything.
-    let queued = || drop(udp4(), "QDISC_DROP", "__dev_queue_xmit").sent();
-    assert_eq!(concluded(&queued(), &[], &gone(device(), NO_DEVICE)), left);
-    let full = || drop(udp4(), "QDISC_OVERLIMIT", "__dev_queue_xmit").sent();
-    assert_eq!(
-        concluded(&full(), &[], &gone(namespace(), GONE)),
-        [("queue-overflow", 4)]
-    );
-    // That nobody knows, and that it is there, is no sign.
-    let unseen = gone(namespace(), "EPERM");
-    assert_eq!(concluded(&sent(), &[], &unseen), [("no-route", 4)]);
-    let there = facts([(namespace(), Answer::Namespace)]);
-    assert_eq!(concluded(&sent(), &[], &there), [("no-route", 4)]);
+    let gone = || failed(namespace(), GONE);
+    for drop in [
+        drop(udp4(), "IP_OUTNOROUTES", "__ip_queue_xmit"),
+        drop(udp4(), "", "__ip_queue_xmit"),
+        drop(udp6(), "NOT_SPECIFIED", "inet6_csk_xmit"),
+        drop(udp6(), "IP_OUTNOROUTES", "inet6_csk_xmit"),
+        drop(udp6(), "", "inet6_csk_xmit"),
+    ] {
+        let sent = drop.sent();
+        let left = sent.clone().of_nobody();
+        assert_eq!(
+            concluded(&left, &[], &gone()),
+            [("namespace-removed", 4)],
+            "{left:?}"
+        );
+        let none = [("no-route", 4)];
+        // A program's own packets had no route while it was there.
+        assert_eq!(concluded(&sent, &[], &gone()), none, "{sent:?}");
+        // That nobody knows, and that it is there, is no sign.
+        for facts in [
+            Facts::default(),
+            failed(namespace(), "EPERM"),
+            facts([(namespace(), Answer::Namespace)]),
+        ] {
+            assert_eq!(concluded(&left, &[], &facts), none, "{left:?}");
+        }
+    }
     // A container that came and went with a fault is another matter.
     let received = drop(udp4(), "IP_INNOROUTES", "ip_error");
-    assert_eq!(
-        concluded(&received, &[], &gone(namespace(), GONE)),
-        [("no-route", 4)]
-    );
+    assert_eq!(concluded(&received, &[], &gone()), [("no-route", 4)]);
+}
+
+#[test]
+fn a_connection_has_no_route_or_one_that_discards() {
+    let to = |destination: IpAddr, refused: &str| {
+        let question = Question::Route {
+            netns: NETNS,
+            to: destination,
+            from: None,
+            device: None,
+        };
+        let route = Route {
+            refused: Some(refused.to_owned()),
+            ..Route::default()
+        };
+        facts([(question, Answer::Route(route))])
+    };
+    for (drop, destination) in [
+        (
+            drop(udp4(), "IP_OUTNOROUTES", "__ip_queue_xmit"),
+            IpAddr::from(DST),
+        ),
+        (drop(udp4(), "", "__ip_queue_xmit"), DST.into()),
+        (drop(udp6(), "NOT_SPECIFIED", "inet6_csk_xmit"), DST6.into()),
+        (drop(udp6(), "", "inet6_csk_xmit"), DST6.into()),
+    ] {
+        let sent = drop.sent();
+        let of = |refused| concluded(&sent, &[], &to(destination, refused));
+        assert_eq!(of("ENETUNREACH"), [("no-route", 4)], "{sent:?}");
+        for refused in ["EACCES", "EINVAL", "EHOSTUNREACH"] {
+            assert_eq!(of(refused), [("route-discards", 4)], "{sent:?}");
+        }
+    }
+}
+
+#[test]
+fn a_queue_of_a_device_that_is_gone_may_have_gone_with_it() {
+    let drop = drop(udp4(), "QDISC_DROP", "__dev_queue_xmit").sent();
+    let question = Question::Device {
+        netns: NETNS,
+        name: "eth0".to_owned(),
+    };
+    let mut gone = Facts::default();
+    gone.learn(question, Err(NO_DEVICE.to_owned()));
+    let mut findings = Findings::default();
+    drop.with(|event| findings.observe(event));
+    let found = findings.finish(&[], &gone);
+    assert_eq!((found[0].id, found[0].confidence), ("queue-overflow", 0.4));
+    let said = found[0]
+        .evidence
+        .iter()
+        .any(|line| line.contains("is being removed"));
+    assert!(said, "{:?}", found[0].evidence);
 }
 
 #[test]

@@ -3,7 +3,6 @@
 use super::devices;
 use crate::analysis::fact::{Device, Facts};
 use crate::analysis::finding::{Tally, rule::Verdict, tally::Place};
-use netdiag_common::NetnsId;
 
 /// Whether nothing can leave by a device, and why.
 fn is_down(device: &Device) -> Option<String> {
@@ -12,31 +11,6 @@ fn is_down(device: &Device) -> Option<String> {
         (true, Some(false)) => Some(format!("has no carrier (state {})", device.operstate)),
         _ => None,
     }
-}
-
-/// For a finding that says that the device was removed, or its whole namespace.
-pub(in crate::analysis::finding) fn removed(tally: &Tally, facts: &Facts) -> Verdict {
-    let mut verdict = Verdict::stands().sure(0.97);
-    for place in &tally.places {
-        let device = place.device.as_deref();
-        let removed = device.and_then(|name| facts.is_removed(place.netns, name));
-        verdict = match (facts.is_gone(place.netns), device) {
-            (Some(true), _) => {
-                let NetnsId(netns) = place.netns;
-                verdict.with(format!(
-                    "namespace {netns} is gone: no process and no name holds it"
-                ))
-            }
-            (_, Some(name)) if removed == Some(true) => {
-                verdict.with(format!("there is no device {name} any more"))
-            }
-            _ => return Verdict::contradicted(),
-        };
-    }
-    if tally.places.is_empty() {
-        return Verdict::contradicted();
-    }
-    verdict
 }
 
 /// For a finding that says that the device is down.

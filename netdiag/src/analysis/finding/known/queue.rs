@@ -2,7 +2,7 @@
 
 use super::{FEW, devices};
 use crate::analysis::fact::Facts;
-use crate::analysis::finding::{Tally, rule::Verdict};
+use crate::analysis::finding::{Tally, rule::Verdict, tally::Place};
 
 /// For a finding that says that netem loses packets.
 pub(in crate::analysis::finding) fn netem(tally: &Tally, facts: &Facts) -> Verdict {
@@ -30,6 +30,15 @@ pub(in crate::analysis::finding) fn netem(tally: &Tally, facts: &Facts) -> Verdi
 /// For a finding that says that a queue is full: what queues there are.
 pub(in crate::analysis::finding) fn limits(tally: &Tally, facts: &Facts) -> Verdict {
     let mut verdict = Verdict::stands();
+    let removed = |place: &Place| {
+        let name = place.device.as_deref();
+        name.is_some_and(|name| facts.is_removed(place.netns, name))
+    };
+    if tally.places.iter().any(removed) {
+        verdict = verdict
+            .with("a device that is being removed drops what is sent by it as well, and this one is gone by now")
+            .sure(0.4);
+    }
     for (name, device) in devices(tally, facts) {
         let queues = device.queues.iter().filter(|queue| queue.kind != "noqueue");
         for queue in queues.take(FEW) {

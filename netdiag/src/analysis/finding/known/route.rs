@@ -92,6 +92,23 @@ fn is_refused_before(place: &Place, facts: &Facts) -> bool {
     place.received && ipv4 && forwards(place, facts) == Some(false)
 }
 
+/// For a finding that says that the whole namespace is gone.
+pub(in crate::analysis::finding) fn removed(tally: &Tally, facts: &Facts) -> Verdict {
+    let gone = |place: &Place| facts.is_gone(place.netns) == Some(true);
+    if tally.places.is_empty() || !tally.places.iter().all(gone) {
+        return Verdict::contradicted();
+    }
+    let namespaces = tally.namespaces.iter();
+    Verdict::stands()
+        .sure(0.95)
+        .with_all(namespaces.map(|netns| {
+            format!(
+                "namespace {} is gone: no process and no name holds it",
+                netns.0
+            )
+        }))
+}
+
 /// For a finding that says that there is no route.
 pub(in crate::analysis::finding) fn none(tally: &Tally, facts: &Facts) -> Verdict {
     answered(tally, facts, |place, way| {
@@ -113,7 +130,8 @@ pub(in crate::analysis::finding) fn onward(tally: &Tally, facts: &Facts) -> Verd
 
 /// Where the drops themselves leave a choice, the answers decide; a route that leads on may be a new one.
 fn answered(tally: &Tally, facts: &Facts, fits: impl Fn(&Place, Way) -> bool) -> Verdict {
-    let open = tally.reasons.is_empty() || tally.seen.ipv6;
+    let open =
+        tally.reasons.is_empty() || tally.seen.ipv6 || tally.reasons.contains("IP_OUTNOROUTES");
     let mut verdict = Verdict::stands();
     let (mut upheld, mut refuted) = (false, false);
     for (place, way, words) in ways(tally, facts) {
