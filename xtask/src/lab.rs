@@ -129,6 +129,7 @@ pub fn run(workspace: &Workspace, options: &LabOptions) -> Result<ExitCode> {
             content: content(workspace, &programs, &options.scenarios)?,
             machine: Machine::Counted,
             timeout: Duration::from_secs(options.timeout),
+            talks: true,
         };
         rows.extend(parallel::each(&kernels, AT_ONCE, |kernel| {
             println!("booting {}: lab", kernel.release);

@@ -129,6 +129,7 @@ pub fn execute(workspace: &Workspace, options: &MatrixOptions) -> Result<Report>
             content: guest.content(filter)?,
             machine: pass.machine,
             timeout: Duration::from_secs(options.timeout),
+            talks: true,
         };
         rows.extend(parallel::each(&kernels, pass.at_once, |kernel| {
             println!("booting {}: {}", kernel.release, pass.name);

@@ -18,7 +18,7 @@ use crate::workspace::Workspace;
 
 pub use initrd::Content;
 pub use kernel::Kernel;
-pub use qemu::{Machine, Verdict};
+pub use qemu::{Machine, Patience, Verdict};
 
 /// One run in a virtual machine.
 #[derive(Debug, Clone)]
@@ -31,7 +31,12 @@ pub struct Job {
     pub machine: Machine,
     /// When the machine counts as hanging. Guests are emulated, some ten times slower than this one.
     pub timeout: Duration,
+    /// Whether it prints a line for each test: then it hangs when it falls silent, too, and is booted once more.
+    pub talks: bool,
 }
+
+/// A machine that prints nothing for so long hangs: no test is silent for a tenth of that.
+const SILENCE: Duration = Duration::from_secs(300);
 
 /// How a job ended.
 #[derive(Debug, Clone)]
@@ -68,7 +73,7 @@ fn end_of(console: &str) -> String {
 /// One initramfs is packed at a time.
 static PACKING: Mutex<()> = Mutex::new(());
 
-/// Boots a kernel with a job and waits for its end. A machine that hangs is booted once more: a stop of the
+/// Boots a kernel with a job and waits for its end. A machine with tests that hangs is booted once more: a stop of the
 /// emulator is no verdict. Where it hung is printed and goes into the outcome; twice is no accident.
 ///
 /// # Errors
@@ -82,11 +87,15 @@ pub fn run(workspace: &Workspace, kernel: &Kernel, job: &Job) -> Result<Outcome>
         job.content.pack(workspace, kernel, &initrd)?
     };
     let boot = || {
-        qemu::boot(job.machine, &kernel.image, &initrd, &directory, job.timeout)
+        let patience = Patience {
+            timeout: job.timeout,
+            silence: if job.talks { SILENCE } else { job.timeout },
+        };
+        qemu::boot(job.machine, &kernel.image, &initrd, &directory, patience)
             .with_context(|| format!("boot {}", kernel.release))
     };
     let (mut booted, mut hung) = (boot()?, None);
-    if booted.verdict == Verdict::Hang {
+    if booted.verdict == Verdict::Hang && job.talks {
         let last = format!(
             "{}: hung after {:.1} s, after {:?}",
             kernel.release,
@@ -168,6 +177,7 @@ fn run_command(workspace: &Workspace, options: &RunOptions) -> Result<ExitCode> 
             content,
             machine: Machine::Two,
             timeout,
+            talks: false,
         },
     )?;
     print!("{}", outcome.results);

@@ -28,8 +28,15 @@ pub enum Verdict {
     Hang,
 }
 
-/// A machine that prints nothing for so long hangs: no test is silent for a tenth of that.
-const SILENCE: Duration = Duration::from_secs(300);
+/// When a machine hangs.
+#[derive(Debug, Clone, Copy)]
+pub struct Patience {
+    /// It runs for so long.
+    pub timeout: Duration,
+    /// It prints nothing for so long.
+    pub silence: Duration,
+}
+
 /// How long a machine may take to say where it hangs.
 const LAST_WORDS: Duration = Duration::from_secs(15);
 
@@ -119,7 +126,7 @@ pub fn boot(
     image: &Path,
     initrd: &Path,
     directory: &Path,
-    timeout: Duration,
+    patience: Patience,
 ) -> Result<Boot> {
     let (results, console) = (directory.join("results.txt"), directory.join("console.txt"));
     let (errors, monitor) = (directory.join("qemu.txt"), directory.join("monitor.txt"));
@@ -140,7 +147,7 @@ pub fn boot(
     let mut child = command
         .spawn()
         .context("cannot run qemu-system-x86_64: install qemu-system-x86")?;
-    let status = wait(&mut child, timeout, [&results, &console]).context("wait for QEMU")?;
+    let status = wait(&mut child, patience, [&results, &console]).context("wait for QEMU")?;
     let seconds = start.elapsed().as_secs_f64();
     if status.is_some_and(|status| status.code() == Some(1)) {
         let errors = fs::read_to_string(&errors).unwrap_or_default();
@@ -190,14 +197,14 @@ fn qemu(image: &Path, initrd: &Path, results: &Path, console: &Path) -> Command 
 /// The exit status, or nothing if the machine hung and was killed.
 fn wait(
     child: &mut Child,
-    timeout: Duration,
+    patience: Patience,
     ports: [&Path; 2],
 ) -> std::io::Result<Option<ExitStatus>> {
     let said = || -> u64 {
         let lengths = ports.map(|port| fs::metadata(port).map_or(0, |file| file.len()));
         lengths.iter().sum()
     };
-    let end = Instant::now() + timeout;
+    let end = Instant::now() + patience.timeout;
     let (mut length, mut since) = (said(), Instant::now());
     loop {
         if let Some(status) = child.try_wait()? {
@@ -207,7 +214,7 @@ fn wait(
         if now != length {
             (length, since) = (now, Instant::now());
         }
-        if Instant::now() >= end || since.elapsed() >= SILENCE {
+        if Instant::now() >= end || since.elapsed() >= patience.silence {
             ask(child)?;
             child.kill()?;
             child.wait()?;
