@@ -5,6 +5,8 @@ use std::ops::AddAssign;
 
 /// So many lines of a failed test are repeated: what an assertion says comes first, a backtrace after it.
 const REPEATED: usize = 40;
+/// Of these, so many that it printed before.
+const BEFORE: usize = 10;
 
 /// Sums over every `test result:` line, what the tests said they did not test, and what those that failed said.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
@@ -26,8 +28,9 @@ pub struct Tally {
 pub struct Failure {
     /// The test, and where it ran if that was not here.
     pub name: String,
-    /// The beginning of what it printed; empty where it ended without a word.
+    /// What it printed around its panic, or last; empty where it ended without a word.
     pub said: Vec<String>,
+    panicked: bool,
 }
 
 /// The parts of a test program's output.
@@ -138,13 +141,23 @@ impl Failure {
     fn new(name: &str) -> Self {
         Self {
             name: name.to_owned(),
-            said: Vec::new(),
+            ..Self::default()
         }
     }
 
     fn hear(&mut self, line: &str) {
-        if self.said.len() < REPEATED && !line.trim().is_empty() {
-            self.said.push(line.trim_end().to_owned());
+        let told = line.starts_with("thread '") && line.contains(" panicked at ");
+        if told && !self.panicked {
+            self.panicked = true;
+            self.said.drain(..self.said.len().saturating_sub(BEFORE));
+        }
+        if line.trim().is_empty() || self.panicked && self.said.len() >= BEFORE + REPEATED {
+            return;
+        }
+        self.said.push(line.trim_end().to_owned());
+        // Before a panic nobody knows which lines matter: the last ones are nearest to it.
+        if !self.panicked && self.said.len() > REPEATED {
+            self.said.remove(0);
         }
     }
 }
@@ -241,8 +254,24 @@ mod tests {
         let failure = Failure {
             name: "b::c".to_owned(),
             said: said.map(str::to_owned).to_vec(),
+            panicked: true,
         };
         assert_eq!(tally.failures, [failure]);
+    }
+
+    #[test]
+    fn of_a_long_table_its_end_and_the_panic_are_told() {
+        let table: String = (1..=200).map(|line| format!("line {line}\n")).collect();
+        let tally = Tally::parse(&format!(
+            "test a ... \n{table}thread 'a' panicked at x.rs:1:2:\nno\n{table}FAILED\n"
+        ));
+        let said = &tally.failures[0].said;
+        assert_eq!(said.len(), BEFORE + REPEATED);
+        assert_eq!(
+            (said[0].as_str(), said[9].as_str()),
+            ("line 191", "line 200")
+        );
+        assert_eq!((said[11].as_str(), said[12].as_str()), ("no", "line 1"));
     }
 
     #[test]
