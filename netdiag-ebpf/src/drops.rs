@@ -23,8 +23,8 @@ use netdiag_common::{
     field::ABSENT,
     record::{
         ADDRESSES_LEN, CLASSES, DropRecord, FAMILY_IPV4, FAMILY_IPV6, FLAG_ADDRESSES, FLAG_DEVICE,
-        FLAG_LINK_HEADER, FLAG_NO_SKB, FLAG_OTHERHOST, FLAG_RECEIVED, FLAG_SOCKET, FLAG_VLAN,
-        KIND_DROP, NO_OFFSET, NO_REASON, NO_UID,
+        FLAG_LINK_HEADER, FLAG_NO_SKB, FLAG_ORPHAN, FLAG_OTHERHOST, FLAG_RECEIVED, FLAG_SOCKET,
+        FLAG_VLAN, KIND_DROP, NO_OFFSET, NO_REASON, NO_UID,
     },
 };
 
@@ -274,6 +274,9 @@ unsafe fn has_vlan_tag<M: Memory>(skb: *const u8) -> bool {
     }
 }
 
+/// `enum sock_flags` of `net/sock.h`, its first: `sock_orphan` sets it.
+const SOCK_DEAD: u64 = 1 << 0;
+
 /// Whose socket it is.
 #[inline(always)]
 unsafe fn owner(sk: *const u8, record: &mut DropRecord) {
@@ -288,6 +291,9 @@ unsafe fn owner(sk: *const u8, record: &mut DropRecord) {
         let state = Probed::read::<u8>(sk, SK_STATE.load());
         if state == TIME_WAIT || state == NEW_SYN_RECV {
             return;
+        }
+        if SK_FLAGS.load() != ABSENT && Probed::read::<u64>(sk, SK_FLAGS.load()) & SOCK_DEAD != 0 {
+            record.flags |= FLAG_ORPHAN;
         }
         if SK_UID.load() != ABSENT {
             record.uid = Probed::read(sk, SK_UID.load());

@@ -12,8 +12,8 @@ use std::mem::offset_of;
 use netdiag::decode::{DropEvent, Frame, Link, Packet, Protocol, decode, drop_record};
 use netdiag_common::record::{
     ADDRESSES_LEN, CHECK_IHL, CHECK_LENGTH, CHECK_SEEN, CHECK_SHORT, CHECK_VERSION,
-    DROP_HEADER_LEN, DropRecord, FLAG_ADDRESSES, FLAG_DEVICE, FLAG_NO_SKB, FLAG_OTHERHOST,
-    FLAG_RECEIVED, FLAG_SOCKET, FLAG_VLAN, KIND_DROP, NO_OFFSET, NO_REASON, NO_UID,
+    DROP_HEADER_LEN, DropRecord, FLAG_ADDRESSES, FLAG_DEVICE, FLAG_NO_SKB, FLAG_ORPHAN,
+    FLAG_OTHERHOST, FLAG_RECEIVED, FLAG_SOCKET, FLAG_VLAN, KIND_DROP, NO_OFFSET, NO_REASON, NO_UID,
 };
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -130,7 +130,7 @@ prop_compose! {
         (time_ns, location) in any::<(u64, u64)>(),
         cgroup_id in prop_oneof![Just(0), any::<u64>()],
         socket_inode in prop_oneof![Just(0), any::<u64>()],
-        flags in 0_u16..256,
+        flags in 0_u16..512,
         reason in prop_oneof![Just(NO_REASON), any::<u32>()],
         netns in prop_oneof![Just(0), any::<u32>()],
         (ifindex, len, cpu) in (prop_oneof![Just(0), any::<u32>()], any::<u32>(), any::<u32>()),
@@ -213,8 +213,8 @@ fn assert_same_record(sent: &Record, got: &DropEvent<'_>) {
         (has(FLAG_OTHERHOST), has(FLAG_RECEIVED))
     );
     assert_eq!(
-        (got.has_socket, got.no_skb),
-        (has(FLAG_SOCKET), has(FLAG_NO_SKB))
+        (got.has_socket, got.orphan, got.no_skb),
+        (has(FLAG_SOCKET), has(FLAG_ORPHAN), has(FLAG_NO_SKB))
     );
     assert_eq!(got.protocol.unwrap_or(0), record.protocol);
     // Addresses before a segment are no part of it.

@@ -3,9 +3,9 @@
 use std::mem;
 use std::ops::AddAssign;
 
-/// So many lines of a failed test are repeated: what an assertion says comes first, a backtrace after it.
+/// So many lines of a failed test are repeated from its panic on: what an assertion says comes first, a backtrace after.
 const REPEATED: usize = 40;
-/// Of these, so many that it printed before.
+/// And so many that it printed before.
 const BEFORE: usize = 10;
 
 /// Sums over every `test result:` line, what the tests said they did not test, and what those that failed said.

@@ -31,6 +31,9 @@ pub const FLAG_ADDRESSES: u16 = 1 << 7;
 /// See [`FLAG_ADDRESSES`].
 pub const ADDRESSES_LEN: usize = 32;
 
+/// `DropRecord::flags`: the socket was closed, and is nobody's (`SOCK_DEAD`): the kernel finishes what it has begun.
+pub const FLAG_ORPHAN: u16 = 1 << 8;
+
 /// `DropRecord::header_check`: what the header check saw at the entry of `ip_rcv_core` or `ip6_rcv_core`.
 pub const CHECK_SEEN: u16 = 1 << 0;
 /// The version nibble is not that of the function's protocol.

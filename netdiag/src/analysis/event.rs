@@ -42,7 +42,7 @@ pub struct Event<'a> {
     pub uid: Option<u32>,
     /// Whether it was for another host's MAC address, where the kernel gives no reason to say so.
     pub other_host: bool,
-    /// Whether its socket is no process's any more: the kernel finishes what it has begun.
+    /// Whether its socket was closed and is nobody's: the kernel finishes what it has begun.
     pub orphan: bool,
     /// Whether it came in by a device; others were made on this host. `None` where a capture does not tell.
     pub received: Option<bool>,

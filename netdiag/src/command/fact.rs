@@ -15,7 +15,6 @@ use crate::{
             route, sysctl, tc, xfrm,
         },
         netns::{self, Netns},
-        privilege::{self, Capabilities},
         sockdiag::{self, Which},
     },
 };
@@ -51,12 +50,7 @@ pub(super) fn fetch(questions: &BTreeSet<Question>, counted: &BTreeSet<NetnsId>)
             .push(question);
     }
     let programs = program::list();
-    let namespaces = netns::list();
-    // Without these two, a namespace that others hold would look gone.
-    let sees_all = namespaces.is_ok()
-        && netns::sees_all()
-        && privilege::effective().is_ok_and(Capabilities::has_sys_ptrace);
-    let namespaces = namespaces.unwrap_or_default();
+    let (namespaces, all) = netns::list_as_seen().unwrap_or_default();
     for (id, questions) in by_namespace {
         let ask = || -> Vec<_> {
             let mut host = Host::new(&programs);
@@ -69,7 +63,7 @@ pub(super) fn fetch(questions: &BTreeSet<Question>, counted: &BTreeSet<NetnsId>)
             (Some(_), Some(namespace)) => netns::enter(namespace, ask)
                 .unwrap_or_else(|error| vec![Err(words(&error)); questions.len()]),
             (Some(_), None) => {
-                let why = if sees_all { GONE } else { UNSEEN };
+                let why = if all { GONE } else { UNSEEN };
                 vec![Err(why.to_owned()); questions.len()]
             }
         };
@@ -372,7 +366,7 @@ mod tests {
         assert_eq!(facts.neighbour(netns, to).expect("neighbour").device, "lo");
         assert_eq!(facts.listeners(netns, port).expect("listeners").len(), 1);
         assert_eq!(facts.is_gone(netns), Some(false));
-        let sees_all = netns::sees_all();
+        let (_, sees_all) = netns::list_as_seen().expect("namespaces");
         assert_eq!(facts.is_gone(NetnsId(1)), sees_all.then_some(true));
         assert_eq!(
             (

@@ -42,3 +42,42 @@ pub fn ip_header(local: IpAddr, remote: IpAddr, length: usize) -> Option<Vec<u8>
     }
     Some(bytes)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::ip_header;
+    use crate::decode::{Frame, Link, decode};
+    use std::net::IpAddr;
+
+    #[test]
+    fn what_fits_no_packet_is_no_malformed_one() {
+        let ends = [
+            ("10.0.0.1", "10.0.0.2", 0x0800),
+            ("fd00::1", "fd00::2", 0x86dd),
+        ];
+        // The longest that fit, and one byte more.
+        for length in [20, 65_515, 65_516, 65_535, 65_536, 500_000] {
+            for (from, to, ethertype) in ends {
+                let (from, to): (IpAddr, IpAddr) = (from.parse().unwrap(), to.parse().unwrap());
+                let mut bytes = ip_header(from, to, length).unwrap();
+                let len = bytes.len() + length;
+                // A TCP header of 20 bytes.
+                bytes.extend([
+                    0, 80, 1, 2, 0, 0, 0, 7, 0, 0, 0, 0, 0x50, 16, 0, 0, 0, 0, 0, 0,
+                ]);
+                let packet = decode(&Frame {
+                    bytes: &bytes,
+                    link: Link::Ip,
+                    network_offset: Some(0),
+                    len,
+                    ethertype: Some(ethertype),
+                });
+                assert_eq!(packet.malformed, [], "{length} {to}");
+                assert_eq!((packet.ip.unwrap().destination, packet.len), (to, len));
+                assert!(packet.transport.is_some(), "{length} {to}");
+            }
+        }
+        let mixed = ip_header("10.0.0.1".parse().unwrap(), "fd00::2".parse().unwrap(), 20);
+        assert_eq!(mixed, None);
+    }
+}

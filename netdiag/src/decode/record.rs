@@ -10,7 +10,8 @@ use std::net::IpAddr;
 use netdiag_common::record::{
     ADDRESSES_LEN, CHECK_IHL, CHECK_LENGTH, CHECK_SEEN, CHECK_SHORT, CHECK_VERSION,
     DROP_HEADER_LEN, DropRecord, FLAG_ADDRESSES, FLAG_DEVICE, FLAG_LINK_HEADER, FLAG_NO_SKB,
-    FLAG_OTHERHOST, FLAG_RECEIVED, FLAG_SOCKET, FLAG_VLAN, KIND_DROP, NO_OFFSET, NO_REASON, NO_UID,
+    FLAG_ORPHAN, FLAG_OTHERHOST, FLAG_RECEIVED, FLAG_SOCKET, FLAG_VLAN, KIND_DROP, NO_OFFSET,
+    NO_REASON, NO_UID,
 };
 use netdiag_common::{IFNAMSIZ, NetnsId};
 
@@ -54,6 +55,8 @@ pub struct DropEvent<'a> {
     pub received: bool,
     /// Whether a socket owns the packet.
     pub has_socket: bool,
+    /// Whether its socket was closed and is nobody's.
+    pub orphan: bool,
     /// Whether the skb could not be read: only time, place, reason and protocol are known.
     pub no_skb: bool,
     /// `skb->protocol` in host byte order; `None` when it was not set.
@@ -224,6 +227,7 @@ pub fn drop_record(bytes: &[u8]) -> Result<DropEvent<'_>, RecordError> {
         other_host: flags & FLAG_OTHERHOST != 0,
         received: flags & FLAG_RECEIVED != 0,
         has_socket: flags & FLAG_SOCKET != 0,
+        orphan: flags & FLAG_ORPHAN != 0,
         no_skb: flags & FLAG_NO_SKB != 0,
         protocol,
         frame,
@@ -334,6 +338,7 @@ mod tests {
             other_host: false,
             received: true,
             has_socket: true,
+            orphan: false,
             no_skb: false,
             protocol: Some(0x0800),
             frame: Frame {

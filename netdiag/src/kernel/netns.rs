@@ -137,10 +137,8 @@ fn is_hazard(c: char) -> bool {
 /// host booted with.
 const INITIAL_PID_NAMESPACE: u64 = 0xEFFF_FFFC;
 
-/// Whether every process of the host is seen from here, as far as one may look. From within a container, namespaces of
-/// others look gone.
-#[must_use]
-pub fn sees_all() -> bool {
+/// Whether every process of the host is listed in `/proc` here. From within a container, namespaces of others look gone.
+fn is_in_initial_pid_namespace() -> bool {
     fs::metadata("/proc/self/ns/pid").is_ok_and(|file| file.ino() == INITIAL_PID_NAMESPACE)
 }
 
@@ -177,7 +175,16 @@ fn is_namespace(file: &File) -> bool {
 /// # Errors
 /// When `/proc` cannot be listed.
 pub fn list() -> Result<Vec<Netns>, NetnsError> {
+    list_as_seen().map(|(found, _)| found)
+}
+
+/// The same, and whether these are all that a process or a name holds: none is hidden from here.
+///
+/// # Errors
+/// When `/proc` cannot be listed.
+pub fn list_as_seen() -> Result<(Vec<Netns>, bool), NetnsError> {
     let mut found = BTreeMap::new();
+    let mut all = is_in_initial_pid_namespace();
     for netns in NAME_DIRECTORIES
         .iter()
         .rev()
@@ -192,8 +199,14 @@ pub fn list() -> Result<Vec<Netns>, NetnsError> {
         .map(|pid| (pid, PathBuf::from(format!("/proc/{pid}"))));
     for (pid, directory) in processes.chain(own_threads()) {
         let path = directory.join("ns/net");
-        let Ok(id) = id_of(&path) else { continue };
-        // A security module may keep even root from looking at process 1.
+        let id = match id_of(&path) {
+            Ok(id) => id,
+            Err(error) => {
+                // A security module may keep even root from looking at process 1; it is where kthreadd is.
+                all &= pid == 1 || error.kind() != io::ErrorKind::PermissionDenied;
+                continue;
+            }
+        };
         let host = pid == 1 || (pid == 2 && comm_in(&directory) == "kthreadd");
         if host {
             let name = NetnsName::Host;
@@ -209,7 +222,7 @@ pub fn list() -> Result<Vec<Netns>, NetnsError> {
             });
         }
     }
-    Ok(found.into_values().collect())
+    Ok((found.into_values().collect(), all))
 }
 
 /// The threads of this process: the lab holds its namespaces by one each.

@@ -7,6 +7,7 @@ pub mod kernel;
 pub mod module;
 pub mod qemu;
 
+use std::fs;
 use std::process::ExitCode;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
@@ -106,6 +107,10 @@ pub fn run(workspace: &Workspace, kernel: &Kernel, job: &Job) -> Result<Outcome>
             "{last}\n--- console, last lines ---\n{}\n--- booted again ---",
             end_of(&booted.console)
         );
+        for file in ["results.txt", "console.txt", "monitor.txt"] {
+            // For whoever looks into it; there is the print without them.
+            let _ = fs::rename(directory.join(file), directory.join(format!("hung-{file}")));
+        }
         (booted, hung) = (boot()?, Some(last));
     }
     Ok(Outcome {

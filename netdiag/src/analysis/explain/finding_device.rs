@@ -111,7 +111,7 @@ pub(super) const ENTRIES: &[Entry] = &[
         "The queueing discipline took no more: its limit was reached, a shaper (tbf, htb) is out of tokens, or active queue management dropped early. Most kernels have one reason for all, for netem's loss and for a device that is down.",
     )
     .normal("A few under load: it is how TCP learns the rate.")
-    .doubt("netem's random loss and a device that is down have the same reason and place on most kernels: tc -s qdisc and the link's state tell.")
+    .doubt("netem's random loss and a device that is down or being removed have the same reason and place on most kernels: tc -s qdisc and the link's state tell.")
     .causes(&["more is sent than the link or the shaper takes", "a queue that is too short for bursts (tbf limit, pfifo of txqueuelen)", "a class of htb or a policer with too small a rate"])
     .remedy(&[
         "tc -s qdisc show dev DEVICE; tc -s class show dev DEVICE: whose dropped rises, and what its limit or rate is",

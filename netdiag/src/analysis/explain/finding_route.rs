@@ -55,7 +55,7 @@ pub(super) const ENTRIES: &[Entry] = &[
     finding(
         "route-discards",
         "a blackhole, unreachable or prohibit route drops packets",
-        "The route to the destination exists, and says that the packet is to be dropped: silently (blackhole), with \"host unreachable\" (unreachable) or \"administratively prohibited\" (prohibit). No counter of IP rises.",
+        "The route to the destination exists, and says that the packet is to be dropped: silently (blackhole), with \"host unreachable\" (unreachable) or \"administratively prohibited\" (prohibit). No counter of IP rises, but IpOutNoRoutes for packets of this host's own IPv4 connections.",
     )
     .normal("Where it keeps private networks from leaving by the default route, or stops an attack.")
     .doubt("Routes of a device that is going away discard for a moment, too.")
@@ -129,6 +129,6 @@ pub(super) const ENTRIES: &[Entry] = &[
         "nothing, if it was meant to end; else find out who ended it: journalctl, and the log of the container runtime",
         "let the program close its connections before the container ends: a grace period after SIGTERM",
     ])
-    .commands(&["ip netns list; lsns -t net", "ss -t -a -n state fin-wait-1"])
+    .commands(&["ip netns list; lsns -t net", "grep TCP: /proc/net/sockstat  # orphans of the whole host"])
     .see(&["IP_OUTNOROUTES", "no-route"]),
 ];

@@ -32,7 +32,7 @@ const EARLY: &[&str] = &[
     "QDISC_DROP_L4S_STEP_NON_ECN",
 ];
 /// What most kernels say of all that a queue drops.
-const ANY: &[&str] = &["QDISC_DROP", "QDISC_DROP_GENERIC"];
+pub(super) const ANY: &[&str] = &["QDISC_DROP", "QDISC_DROP_GENERIC"];
 
 /// Where the driver of a TUN or TAP device drops for one that is down, among other things.
 const DRIVER: &[&str] = &[

@@ -53,8 +53,10 @@ pub(super) const RULES: &[Rule] = &[
         always_counted: true,
         fault: |tally| {
             let destination = destination(tally);
+            let own = tally.places.iter().all(|place| !place.received);
             match (tally.reasons.is_empty(), tally.seen.ipv6) {
                 _ if tally.is_certain() => format!("there is no route to {destination}"),
+                _ if own => format!("there is no route to {destination}, or one that discards"),
                 (true, _) => format!(
                     "there is no route to {destination}, forwarding is off, or a route discards it (this kernel does \
                      not say which)"
@@ -103,7 +105,11 @@ pub(super) const RULES: &[Rule] = &[
             }
             () if event.dropped_in(IP_ERROR) && event.is_reasonless() => Some(0.3),
             // A connection's own packets: what kind of route it was, nothing tells.
-            () if event.dropped_in(TCP_OUT) || event.dropped_in(TCP6_OUT) => Some(0.3),
+            () if (event.dropped_in(TCP_OUT) || event.dropped_in(TCP6_OUT))
+                && (event.is_unspecified() || event.reason_is(&["IP_OUTNOROUTES"])) =>
+            {
+                Some(0.3)
+            }
             () if is_silent_ipv6(event) => Some(0.3),
             // Every refusal but a black hole's has this reason there.
             () if event.reason_is(&["IP_INNOROUTES"])

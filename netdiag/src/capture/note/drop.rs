@@ -35,7 +35,7 @@ pub struct DropNote<'a> {
     pub uid: Option<u32>,
     /// Whether it was for another host's MAC address.
     pub other_host: bool,
-    /// Whether its socket is no process's any more.
+    /// Whether its socket was closed and is nobody's.
     pub orphan: bool,
     /// What the header check saw.
     pub header_check: HeaderCheck,

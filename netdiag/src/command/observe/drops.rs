@@ -120,7 +120,7 @@ impl Observer for Drops<'_> {
             cgroup: cgroup.as_deref(),
             uid: event.uid,
             other_host: event.other_host,
-            orphan: event.has_socket && event.socket_inode.is_none(),
+            orphan: event.orphan,
             received: Some(event.received),
             header_check: event.header_check,
             vlan: event.vlan,

@@ -108,7 +108,7 @@ pub(super) static RULES: &[CounterRule] = &[
         &[
             on(&["IP_OUTNOROUTES"], ANYWHERE).version(6),
             // ip6_dst_lookup_tail counts where there is no route, and not where one discards; inet6_csk_xmit frees.
-            any(TCP6_OUT).choice("inet6_csk_xmit"),
+            any(TCP6_OUT),
             missing(IP6_ROUTE).choice("ip6_pkt_drop"),
         ],
         "IPv6 packets that this host had no route for",

@@ -169,23 +169,32 @@ fn a_connection_has_no_route_or_one_that_discards() {
 }
 
 #[test]
+fn a_tunnel_has_no_route_to_its_other_end() {
+    // Whatever becomes of the packet inside.
+    let drop = drop(udp4(), "IP_OUTNOROUTES", "vxlan_xmit_one");
+    let known = onward(SRC.into(), DST.into(), "EHOSTUNREACH");
+    assert_eq!(concluded(&drop, &[], &facts([known])), [("no-route", 4)]);
+}
+
+#[test]
 fn a_queue_of_a_device_that_is_gone_may_have_gone_with_it() {
-    let drop = drop(udp4(), "QDISC_DROP", "__dev_queue_xmit").sent();
     let question = Question::Device {
         netns: NETNS,
         name: "eth0".to_owned(),
     };
     let mut gone = Facts::default();
     gone.learn(question, Err(NO_DEVICE.to_owned()));
-    let mut findings = Findings::default();
-    drop.with(|event| findings.observe(event));
-    let found = findings.finish(&[], &gone);
-    assert_eq!((found[0].id, found[0].confidence), ("queue-overflow", 0.4));
-    let said = found[0]
-        .evidence
-        .iter()
-        .any(|line| line.contains("is being removed"));
-    assert!(said, "{:?}", found[0].evidence);
+    // One that says that it was full was full.
+    for (reason, sure, doubted) in [("QDISC_DROP", 0.4, true), ("QDISC_OVERLIMIT", 0.95, false)] {
+        let drop = drop(udp4(), reason, "__dev_queue_xmit").sent();
+        let mut findings = Findings::default();
+        drop.with(|event| findings.observe(event));
+        let found = findings.finish(&[], &gone);
+        assert_eq!(found[0].id, "queue-overflow");
+        assert!((found[0].confidence - sure).abs() < 0.01, "{found:#?}");
+        let said = |line: &String| line.contains("is being removed");
+        assert_eq!(found[0].evidence.iter().any(said), doubted, "{found:#?}");
+    }
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use super::{FEW, devices};
 use crate::analysis::fact::Facts;
-use crate::analysis::finding::{Tally, rule::Verdict, tally::Place};
+use crate::analysis::finding::{Tally, qdisc::ANY, rule::Verdict, tally::Place};
 
 /// For a finding that says that netem loses packets.
 pub(in crate::analysis::finding) fn netem(tally: &Tally, facts: &Facts) -> Verdict {
@@ -34,7 +34,9 @@ pub(in crate::analysis::finding) fn limits(tally: &Tally, facts: &Facts) -> Verd
         let name = place.device.as_deref();
         name.is_some_and(|name| facts.is_removed(place.netns, name))
     };
-    if tally.places.iter().any(removed) {
+    // Who is full says so, where the kernel lets it.
+    let unclear = |reason: &String| reason == "NOT_SPECIFIED" || ANY.contains(&reason.as_str());
+    if tally.reasons.iter().all(unclear) && tally.places.iter().any(removed) {
         verdict = verdict
             .with("a device that is being removed drops what is sent by it as well, and this one is gone by now")
             .sure(0.4);

@@ -3,6 +3,7 @@
 use super::FEW;
 use crate::analysis::fact::{Facts, Need, Route};
 use crate::analysis::finding::{Tally, rule::Verdict, tally::Place};
+use crate::analysis::place::{TCP_OUT, TCP6_OUT};
 use std::{collections::BTreeSet, net::IpAddr};
 
 /// What `ip_route_input_slow` asks (`IN_DEV_FORWARD`); `net.ipv4.ip_forward` sets it for all devices.
@@ -98,15 +99,15 @@ pub(in crate::analysis::finding) fn removed(tally: &Tally, facts: &Facts) -> Ver
     if tally.places.is_empty() || !tally.places.iter().all(gone) {
         return Verdict::contradicted();
     }
-    let namespaces = tally.namespaces.iter();
+    let words = |place: &Place| {
+        format!(
+            "namespace {} is gone: no process and no name holds it",
+            place.netns.0
+        )
+    };
     Verdict::stands()
         .sure(0.95)
-        .with_all(namespaces.map(|netns| {
-            format!(
-                "namespace {} is gone: no process and no name holds it",
-                netns.0
-            )
-        }))
+        .with_all(tally.places.iter().map(words))
 }
 
 /// For a finding that says that there is no route.
@@ -130,8 +131,14 @@ pub(in crate::analysis::finding) fn onward(tally: &Tally, facts: &Facts) -> Verd
 
 /// Where the drops themselves leave a choice, the answers decide; a route that leads on may be a new one.
 fn answered(tally: &Tally, facts: &Facts, fits: impl Fn(&Place, Way) -> bool) -> Verdict {
-    let open =
-        tally.reasons.is_empty() || tally.seen.ipv6 || tally.reasons.contains("IP_OUTNOROUTES");
+    let own = || {
+        let mut functions = tally.functions.iter().map(String::as_str);
+        functions.all(|name| TCP_OUT.contains(&name) || TCP6_OUT.contains(&name))
+    };
+    // What a tunnel has no route for goes to its other end, and not to the packet's destination.
+    let open = tally.reasons.is_empty()
+        || tally.seen.ipv6
+        || tally.reasons.contains("IP_OUTNOROUTES") && own();
     let mut verdict = Verdict::stands();
     let (mut upheld, mut refuted) = (false, false);
     for (place, way, words) in ways(tally, facts) {
