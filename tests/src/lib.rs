@@ -19,6 +19,7 @@ pub mod pcap;
 pub mod pcapng;
 mod said;
 pub mod tcp;
+mod traffic;
 
 pub use binary::{Ended, feed, finish, netdiag, program, run};
 pub use bpf::{Attached, assert_nothing_attached, await_asleep};
@@ -27,3 +28,4 @@ pub use isolation::{NamedNetns, isolated, steadily};
 pub use live::{Live, Run};
 pub use machine::{every_rung, has_reasons, has_receiving_socket};
 pub use said::{Room, Said};
+pub use traffic::closed_port;

@@ -3,16 +3,15 @@
 use std::collections::BTreeSet;
 use std::fs::{self, File, OpenOptions, Permissions};
 use std::io::{BufRead, BufReader, Read};
-use std::net::Ipv4Addr;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::os::unix::process::CommandExt;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use netdiag::lab::{Namespace, traffic};
+use netdiag::lab::Namespace;
 use netdiag_tests::{
-    Attached, Ended, Live, NamedNetns, assert_nothing_attached, finish, has_reasons, isolated,
-    netdiag as binary, run,
+    Attached, Ended, Live, NamedNetns, assert_nothing_attached, closed_port, finish, has_reasons,
+    isolated, netdiag as binary, run,
 };
 
 const BTF: &str = "/sys/kernel/btf/vmlinux";
@@ -211,12 +210,6 @@ fn no_privilege_in_the_lab() {
     });
 }
 
-fn closed_port(namespace: &Namespace, count: u64) {
-    let here = Ipv4Addr::LOCALHOST.into();
-    let sent = namespace.run(move || traffic::udp_flood(here, 4242, 32, count));
-    assert_eq!(sent.expect("datagrams"), count);
-}
-
 /// As `netdiag drops --json | head -1`.
 #[test]
 fn a_reader_that_has_enough() {
@@ -233,7 +226,7 @@ fn a_reader_that_has_enough() {
         stdout.read_line(&mut line).expect("a line");
         assert!(line.starts_with("{\"kind\":\"start\""), "{line}");
         drop(stdout);
-        closed_port(&namespace, 5);
+        closed_port(&namespace, 4242, 5);
         let status = child.wait().expect("netdiag");
         let mut stderr = String::new();
         child
@@ -270,7 +263,7 @@ fn a_reader_that_does_not_read() {
             Attached::by(child.id())
         };
         // Some 400 bytes each: the pipe holds 64 KiB.
-        closed_port(&namespace, 1000);
+        closed_port(&namespace, 4242, 1000);
         terminate(child.id());
         // Its output is held open and not read meanwhile: only by giving up can it end.
         let end = Instant::now() + Duration::from_secs(60);
@@ -301,7 +294,7 @@ fn what_is_lost_is_told() {
         let namespace = Namespace::new().expect("the lab");
         let live = Live::within(&namespace, &["--buffer-size", "64K", "--require-complete"]);
         signal(live.pid(), rustix::process::Signal::STOP);
-        closed_port(&namespace, 2000);
+        closed_port(&namespace, 4242, 2000);
         signal(live.pid(), rustix::process::Signal::CONT);
         let run = live.stop();
         assert_eq!(run.code, Some(3), "{}", run.stderr);
@@ -356,7 +349,7 @@ fn nothing_stays_attached_however_it_ends() {
 
         let live = Live::within(&namespace, &[]);
         let attached = Attached::by(live.pid());
-        closed_port(&namespace, 5);
+        closed_port(&namespace, 4242, 5);
         live.kill();
         attached.assert_gone();
         assert_nothing_attached();

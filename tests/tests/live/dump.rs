@@ -3,15 +3,15 @@
 
 use std::fs::{self, Permissions};
 use std::io::{BufRead, BufReader, Read};
-use std::net::Ipv4Addr;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::Path;
 use std::process::{ChildStdout, Command, Stdio};
 use std::time::Duration;
 
-use netdiag::lab::{Namespace, traffic};
+use netdiag::lab::Namespace;
 use netdiag_tests::{
-    Ended, Live, NamedNetns, assert_nothing_attached, finish, isolated, netdiag as binary, run,
+    Ended, Live, NamedNetns, assert_nothing_attached, closed_port, finish, isolated,
+    netdiag as binary, run,
 };
 use rustix::mount::{MountFlags, mount};
 use rustix::process::{Pid, Signal, kill_process};
@@ -25,12 +25,6 @@ fn namespace() -> (Namespace, NamedNetns) {
     let namespace = Namespace::new().expect("the lab");
     let name = NamedNetns::new(&namespace, BLUE);
     (namespace, name)
-}
-
-fn closed_port(namespace: &Namespace, count: u64) {
-    let here = Ipv4Addr::LOCALHOST.into();
-    let sent = namespace.run(move || traffic::udp_flood(here, 4242, 32, count));
-    assert_eq!(sent.expect("datagrams"), count);
 }
 
 /// `netdiag drops` for the namespace, with a dump.
@@ -63,7 +57,7 @@ fn a_killed_run_leaves_a_valid_file() {
         let directory = tempfile::tempdir().expect("a directory");
         let path = directory.path().join("killed.pcapng");
         let mut live = Live::start_command(&mut dumping(text(&path), &[]));
-        closed_port(&namespace, 7);
+        closed_port(&namespace, 4242, 7);
         live.await_drops(7);
         live.kill();
         let (lines, ended) = read(text(&path));
@@ -89,7 +83,7 @@ fn a_terminated_run_leaves_a_whole_file() {
         let directory = tempfile::tempdir().expect("a directory");
         let path = directory.path().join("terminated.pcapng");
         let mut live = Live::start_command(&mut dumping(text(&path), &[]));
-        closed_port(&namespace, 3);
+        closed_port(&namespace, 4242, 3);
         live.await_drops(3);
         signal(live.pid(), Signal::TERM);
         let said = live.finish();
@@ -116,7 +110,7 @@ fn a_full_disk_is_told_with_what_is_saved() {
         let path = directory.path().join("full.pcapng");
         let mut command = dumping(text(&path), &["--duration", "20s"]);
         let live = Live::start_command(&mut command);
-        closed_port(&namespace, 3000);
+        closed_port(&namespace, 4242, 3000);
         let said = live.finish();
         assert_eq!(said.code, Some(1), "{}", said.stderr);
         let complaint = said.stderr.lines().last().expect("a complaint");
@@ -149,7 +143,7 @@ fn rotation() {
         let path = directory.path().join("d.pcapng");
         let rotate = ["--rotate-size", "64K", "--rotate-files", "3"];
         let mut live = Live::start_command(&mut dumping(text(&path), &rotate));
-        closed_port(&namespace, 2000);
+        closed_port(&namespace, 4242, 2000);
         live.await_drops(2000);
         let said = live.stop();
         assert_eq!(said.code, Some(0), "{}", said.stderr);
@@ -238,7 +232,7 @@ fn an_old_file_of_somebody_elses_directory_is_overwritten() {
         let path = directory.path().join("old.pcapng");
         fs::write(&path, "old").expect("a file");
         let mut live = Live::start_command(&mut dumping(text(&path), &["--force"]));
-        closed_port(&namespace, 2);
+        closed_port(&namespace, 4242, 2);
         live.await_drops(2);
         let said = live.stop();
         assert_eq!(said.code, Some(0), "{}", said.stderr);
@@ -292,7 +286,7 @@ fn a_stream_is_read_while_it_is_written() {
             .expect("netdiag");
         let mut lines = BufReader::new(reader.stdout.take().expect("a pipe"));
         assert_eq!(next(&mut lines)["kind"], "start");
-        closed_port(&namespace, 2);
+        closed_port(&namespace, 4242, 2);
         for _ in 0..2 {
             assert_eq!(next(&mut lines)["kind"], "drop");
         }
@@ -334,7 +328,7 @@ fn a_stream_whose_reader_has_enough() {
         drop(stream);
         // The pipe tells at the next packet.
         while watch.try_wait().expect("netdiag").is_none() {
-            closed_port(&namespace, 1);
+            closed_port(&namespace, 4242, 1);
             std::thread::sleep(Duration::from_millis(100));
         }
         assert_eq!(watch.wait().expect("netdiag").code(), Some(0));

@@ -4,7 +4,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
 use netdiag::lab::{self, Bench, Namespace, traffic};
-use netdiag_tests::{Live, every_rung, has_reasons, isolated};
+use netdiag_tests::{Live, closed_port, every_rung, has_reasons, isolated};
 
 const HERE: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 
@@ -15,20 +15,14 @@ fn bench(name: &str) -> Bench {
         .expect("the lab")
 }
 
-/// Sends to a closed port on the namespace's loopback device.
-fn udp(namespace: &Namespace, port: u16, count: u64) {
-    let sent = namespace.run(move || traffic::udp_flood(HERE, port, 32, count));
-    assert_eq!(sent.expect("datagrams"), count);
-}
-
 #[test]
 fn by_port() {
     isolated(|| {
         let namespace = Namespace::new().expect("the lab");
         let mut live = Live::within(&namespace, &["--port", "4243", "--port", "4244"]);
-        udp(&namespace, 4242, 7);
-        udp(&namespace, 4243, 5);
-        udp(&namespace, 4244, 1);
+        closed_port(&namespace, 4242, 7);
+        closed_port(&namespace, 4243, 5);
+        closed_port(&namespace, 4244, 1);
         live.await_drops(6);
         let run = live.stop();
         assert_eq!((run.ledger("reported"), run.ledger("lost")), (6, 0));
@@ -89,7 +83,7 @@ fn by_device() {
         let mut bench = bench("ethernet-on-l3-device");
         let mut live = Live::within(bench.namespace(), &["--iface", "lo"]);
         bench.inject(Duration::ZERO).expect("the lab's packets");
-        udp(bench.namespace(), 4242, 3);
+        closed_port(bench.namespace(), 4242, 3);
         live.await_drops(3);
         let run = live.stop();
         assert_eq!(run.ledger("reported"), 3);
@@ -108,7 +102,7 @@ fn up_to_a_count() {
     isolated(|| {
         let namespace = Namespace::new().expect("the lab");
         let live = Live::within(&namespace, &["--count", "10"]);
-        udp(&namespace, 4242, 50);
+        closed_port(&namespace, 4242, 50);
         let run = live.finish();
         assert_eq!(run.code, Some(0), "{}", run.stderr);
         assert_eq!(run.ledger("reported"), 10);
@@ -161,10 +155,15 @@ fn a_flood() {
     isolated(|| {
         let namespace = Namespace::new().expect("the lab");
         let mut live = Live::within(&namespace, &["--require-complete"]);
-        udp(&namespace, 4242, packets);
+        closed_port(&namespace, 4242, packets);
         live.await_drops(usize::try_from(packets).expect("a small number"));
         let run = live.stop();
         assert_eq!(run.code, Some(0), "{}", run.stderr);
+        let other = run
+            .drops
+            .iter()
+            .find(|drop| drop["packet"]["dport"] != 4242);
+        assert_eq!(other, None);
         assert_eq!((run.ledger("reported"), run.ledger("lost")), (packets, 0));
         assert_eq!(
             run.counter("UdpNoPorts", namespace.id().0),
