@@ -73,8 +73,8 @@ fn absent(ip: Ip) -> Result<Bench, LabError> {
     })?;
     let bench = l3::sending(namespace, to(ip), PACKETS)?.keeping(tap);
     Ok(bench.afterwards(|_| {
-        // The last one waits until the kernel gives up.
-        thread::sleep(4 * RETRANSMIT);
+        // The last one waits until the kernel gives up: after one question, or later on a machine that is busy.
+        thread::sleep(10 * RETRANSMIT);
         Ok(())
     }))
 }
