@@ -129,7 +129,7 @@ impl Tally {
 
     /// With the place where the tests ran in each failure's name.
     #[must_use]
-    pub fn of(mut self, place: &str) -> Self {
+    pub fn at(mut self, place: &str) -> Self {
         for failure in &mut self.failures {
             failure.name = format!("{} ({place})", failure.name);
         }
@@ -289,7 +289,7 @@ mod tests {
              \n\
              test result: FAILED. 2 passed; 2 failed; 0 ignored; 0 measured; 0 filtered out\n",
         )
-        .of("5.10");
+        .at("5.10");
         let names: Vec<&str> = tally.failures.iter().map(|f| f.name.as_str()).collect();
         assert_eq!(names, ["b (5.10)", "c (5.10)"]);
         assert_eq!(

@@ -75,7 +75,6 @@ pub struct Row {
     verdict: Verdict,
     seconds: f64,
     tally: Tally,
-    hung: Option<String>,
 }
 
 impl Row {
@@ -159,8 +158,7 @@ fn boot(workspace: &Workspace, kernel: &Kernel, pass: Pass, job: &Job) -> Result
         pass: pass.name,
         verdict: outcome.verdict,
         seconds: outcome.seconds,
-        tally: Tally::parse(&outcome.results).of(&format!("{}, {}", kernel.release, pass.name)),
-        hung: outcome.hung.clone(),
+        tally: Tally::parse(&outcome.results).at(&format!("{}, {}", kernel.release, pass.name)),
     };
     if !row.passed() {
         println!(
@@ -185,15 +183,14 @@ fn print(rows: &[Row]) {
         verdict,
         seconds,
         tally,
-        hung,
     } in rows
     {
         let (passed, failed, skipped) = (tally.passed, tally.failed, tally.skipped.len());
         println!(
             "{release:<32} {pass:<14} {verdict:<10} {seconds:>8.1} {passed:>7} {failed:>7} {skipped:>8}"
         );
-        for line in hung.iter().chain(&tally.skipped) {
-            println!("    {line}");
+        for skip in &tally.skipped {
+            println!("    {skip}");
         }
     }
 }

@@ -7,7 +7,6 @@ pub mod kernel;
 pub mod module;
 pub mod qemu;
 
-use std::fs;
 use std::process::ExitCode;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
@@ -32,7 +31,7 @@ pub struct Job {
     pub machine: Machine,
     /// When the machine counts as hanging. Guests are emulated, some ten times slower than this one.
     pub timeout: Duration,
-    /// Whether it prints a line for each test: then it hangs when it falls silent, too, and is booted once more.
+    /// Whether it prints a line for each test: then it hangs when it falls silent, too.
     pub talks: bool,
 }
 
@@ -52,30 +51,22 @@ pub struct Outcome {
     pub seconds: f64,
     /// Wanted modules that this kernel does not have.
     pub absent: Vec<String>,
-    /// Where a first boot hung.
-    pub hung: Option<String>,
 }
 
 impl Outcome {
-    /// The last lines of the console: why there is no verdict.
+    /// The last lines of the console: why there is no verdict. Enough of them for the trace of a panic.
     #[must_use]
     pub fn console_end(&self) -> String {
-        end_of(&self.console)
+        let lines: Vec<&str> = self.console.lines().collect();
+        let from = lines.len().saturating_sub(60);
+        lines.get(from..).unwrap_or_default().join("\n")
     }
-}
-
-/// Enough for the trace of a panic.
-fn end_of(console: &str) -> String {
-    let lines: Vec<&str> = console.lines().collect();
-    let from = lines.len().saturating_sub(60);
-    lines.get(from..).unwrap_or_default().join("\n")
 }
 
 /// One initramfs is packed at a time.
 static PACKING: Mutex<()> = Mutex::new(());
 
-/// Boots a kernel with a job and waits for its end. A machine with tests that hangs is booted once more: a stop of the
-/// emulator is no verdict. Where it hung is printed and goes into the outcome; twice is no accident.
+/// Boots a kernel with a job and waits for its end.
 ///
 /// # Errors
 /// The initramfs cannot be built, or QEMU not be run. How the job ends is no error.
@@ -87,39 +78,18 @@ pub fn run(workspace: &Workspace, kernel: &Kernel, job: &Job) -> Result<Outcome>
         let _alone = PACKING.lock().unwrap_or_else(PoisonError::into_inner);
         job.content.pack(workspace, kernel, &initrd)?
     };
-    let boot = || {
-        let patience = Patience {
-            timeout: job.timeout,
-            silence: if job.talks { SILENCE } else { job.timeout },
-        };
-        qemu::boot(job.machine, &kernel.image, &initrd, &directory, patience)
-            .with_context(|| format!("boot {}", kernel.release))
+    let patience = Patience {
+        timeout: job.timeout,
+        silence: if job.talks { SILENCE } else { job.timeout },
     };
-    let (mut booted, mut hung) = (boot()?, None);
-    if booted.verdict == Verdict::Hang && job.talks {
-        let last = format!(
-            "{}: hung after {:.1} s, after {:?}",
-            kernel.release,
-            booted.seconds,
-            booted.results.trim_end().lines().last().unwrap_or_default()
-        );
-        println!(
-            "{last}\n--- console, last lines ---\n{}\n--- booted again ---",
-            end_of(&booted.console)
-        );
-        for file in ["results.txt", "console.txt", "monitor.txt"] {
-            // For whoever looks into it; there is the print without them.
-            let _ = fs::rename(directory.join(file), directory.join(format!("hung-{file}")));
-        }
-        (booted, hung) = (boot()?, Some(last));
-    }
+    let boot = qemu::boot(job.machine, &kernel.image, &initrd, &directory, patience)
+        .with_context(|| format!("boot {}", kernel.release))?;
     Ok(Outcome {
-        verdict: booted.verdict,
-        results: booted.results,
-        console: booted.console,
-        seconds: booted.seconds,
+        verdict: boot.verdict,
+        results: boot.results,
+        console: boot.console,
+        seconds: boot.seconds,
         absent,
-        hung,
     })
 }
 
