@@ -123,6 +123,7 @@ pub(super) fn finding(
     // Conclusions know namespaces by number; people by name.
     let named = |text: &String| {
         let names = report.namespaces.iter();
+        // One without a name goes by "netns" and its number.
         let named = names.filter(|(id, name)| *name != format!("netns {}", id.0));
         named.fold(text.clone(), |text, (id, name)| {
             text.replace(&format!("namespace {}", id.0), &format!("namespace {name}"))

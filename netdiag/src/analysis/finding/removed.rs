@@ -21,7 +21,7 @@ pub(super) const RULES: &[Rule] = &[Rule {
     },
     remedy: |tally| advice("namespace-removed", tally),
     needs: &[Need::Namespace],
-    verdict: known::route::removed,
+    verdict: known::namespace::gone,
     ..Rule::INFO
 }];
 

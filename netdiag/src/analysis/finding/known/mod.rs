@@ -4,6 +4,7 @@
 pub(super) mod device;
 pub(super) mod firewall;
 pub(super) mod listener;
+pub(super) mod namespace;
 pub(super) mod program;
 pub(super) mod queue;
 pub(super) mod route;

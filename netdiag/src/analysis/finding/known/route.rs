@@ -93,23 +93,6 @@ fn is_refused_before(place: &Place, facts: &Facts) -> bool {
     place.received && ipv4 && forwards(place, facts) == Some(false)
 }
 
-/// For a finding that says that the whole namespace is gone.
-pub(in crate::analysis::finding) fn removed(tally: &Tally, facts: &Facts) -> Verdict {
-    let gone = |place: &Place| facts.is_gone(place.netns) == Some(true);
-    if tally.places.is_empty() || !tally.places.iter().all(gone) {
-        return Verdict::contradicted();
-    }
-    let words = |place: &Place| {
-        format!(
-            "namespace {} is gone: no process and no name holds it",
-            place.netns.0
-        )
-    };
-    Verdict::stands()
-        .sure(0.95)
-        .with_all(tally.places.iter().map(words))
-}
-
 /// For a finding that says that there is no route.
 pub(in crate::analysis::finding) fn none(tally: &Tally, facts: &Facts) -> Verdict {
     answered(tally, facts, |place, way| {
