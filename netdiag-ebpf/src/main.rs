@@ -22,6 +22,7 @@ mod memory;
 mod register;
 mod retrans;
 mod ring;
+mod segment;
 mod socket;
 
 /// The kernel lends `bpf_probe_read_kernel` and `bpf_ktime_get_ns` to GPL-compatible programs only.
