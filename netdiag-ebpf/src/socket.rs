@@ -243,7 +243,8 @@ pub unsafe fn cgroup_id(sk: *const u8) -> Option<u64> {
     }
 }
 
-/// The inode number by which `/proc/PID/fd` names the socket.
+/// The inode number by which `/proc/PID/fd` names the socket. `None` where its file is no socket: that of a TUN device
+/// is `/dev/net/tun` (`tun_chr_open`), whose number counts files of another file system, and may be any socket's.
 #[inline(always)]
 pub unsafe fn inode(sk: *const u8) -> Option<u64> {
     // SAFETY: `Probed` reads any address.
@@ -251,9 +252,22 @@ pub unsafe fn inode(sk: *const u8) -> Option<u64> {
         let socket = pointer::<Probed>(sk, SK_SOCKET.load())?;
         let file = pointer::<Probed>(socket, SOCKET_FILE.load())?;
         let inode = pointer::<Probed>(file, FILE_INODE.load())?;
-        if INODE_INO.load() == ABSENT {
+        if INODE_INO.load() == ABSENT || !is_socket(inode) {
             return None;
         }
         Some(Probed::read(inode, INODE_INO.load()))
     }
+}
+
+/// `S_IFMT` and `S_IFSOCK` of `linux/stat.h`.
+const FILE_TYPE: u16 = 0o170_000;
+/// See [`FILE_TYPE`].
+const SOCKET_TYPE: u16 = 0o140_000;
+
+/// Whether an inode is of sockfs, as `sock_alloc` makes it.
+#[inline(always)]
+pub unsafe fn is_socket(inode: *const u8) -> bool {
+    // SAFETY: `Probed` reads any address.
+    INODE_MODE.load() != ABSENT
+        && unsafe { Probed::read::<u16>(inode, INODE_MODE.load()) } & FILE_TYPE == SOCKET_TYPE
 }

@@ -1,5 +1,6 @@
 //! Keeps a test's mounts and names to itself: nothing is left behind, even when the test is killed.
 
+use std::ffi::CStr;
 use std::fs;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
@@ -11,6 +12,7 @@ use rustix::mount::{
     MountFlags, MountPropagationFlags, UnmountFlags, mount, mount_bind, mount_change, unmount,
 };
 use rustix::thread::{UnshareFlags, unshare_unsafe};
+use tempfile::TempDir;
 
 use super::machine::every_rung;
 
@@ -80,6 +82,37 @@ pub fn steadily(test: impl Fn() + Send + Sync) {
         }
     }
     isolated(&test);
+}
+
+/// A file system on a directory that the test made: both are gone at its end.
+#[derive(Debug)]
+pub struct Mounted(TempDir);
+
+impl Mounted {
+    /// Mounts a file system; call it inside [`isolated`].
+    ///
+    /// # Panics
+    /// When the kernel refuses.
+    #[must_use]
+    pub fn new(file_system: &str, options: Option<&CStr>) -> Self {
+        let directory = tempfile::tempdir().expect("a directory");
+        let flags = MountFlags::empty();
+        mount("none", directory.path(), file_system, flags, options).expect("a mount");
+        Self(directory)
+    }
+
+    /// Where it is.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        self.0.path()
+    }
+}
+
+impl Drop for Mounted {
+    fn drop(&mut self) {
+        // Before the directory, which cannot be removed while it is in use.
+        let _ = unmount(self.0.path(), UnmountFlags::DETACH);
+    }
 }
 
 /// A name in `/run/netns` for a namespace of the lab; call it inside [`isolated`].

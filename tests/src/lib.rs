@@ -24,7 +24,7 @@ mod traffic;
 pub use binary::{Ended, feed, finish, netdiag, program, run};
 pub use bpf::{Attached, assert_nothing_attached, await_asleep};
 pub use dump::Dump;
-pub use isolation::{NamedNetns, isolated, steadily};
+pub use isolation::{Mounted, NamedNetns, isolated, steadily};
 pub use live::{Live, Run};
 pub use machine::{every_rung, has_reasons, has_receiving_socket};
 pub use said::{Room, Said};

@@ -4,6 +4,7 @@ use super::TCP;
 use crate::{
     field::*,
     memory::{Memory, Probed, non_null, pointer},
+    socket,
 };
 use aya_ebpf::{Global, helpers::generated::bpf_get_current_task};
 use netdiag_common::{
@@ -45,16 +46,10 @@ pub(super) unsafe fn is_tcp(sk: *const u8) -> bool {
     }
 }
 
-/// `S_IFMT` and `S_IFSOCK` of `linux/stat.h`.
-const FILE_TYPE: u16 = 0o170_000;
-/// See [`FILE_TYPE`].
-const SOCKET_TYPE: u16 = 0o140_000;
-
 /// The `struct socket` behind a descriptor of the current task.
 #[inline(always)]
 pub(super) unsafe fn socket_of(fd: u64) -> Option<*const u8> {
-    let lacks = FDT_MAX.load() == ABSENT || INODE_MODE.load() == ABSENT;
-    if lacks {
+    if FDT_MAX.load() == ABSENT {
         return None;
     }
     // SAFETY: `Probed` reads any address; another thread may close the descriptor meanwhile, and what is read then is
@@ -72,7 +67,7 @@ pub(super) unsafe fn socket_of(fd: u64) -> Option<*const u8> {
             0,
         ))?;
         let inode = pointer::<Probed>(file, FILE_INODE.load())?;
-        if Probed::read::<u16>(inode, INODE_MODE.load()) & FILE_TYPE != SOCKET_TYPE {
+        if !socket::is_socket(inode) {
             return None;
         }
         pointer::<Probed>(file, FILE_PRIVATE.load())

@@ -10,10 +10,9 @@ use std::time::Duration;
 
 use netdiag::lab::Namespace;
 use netdiag_tests::{
-    Ended, Live, NamedNetns, assert_nothing_attached, closed_port, finish, isolated,
+    Ended, Live, Mounted, NamedNetns, assert_nothing_attached, closed_port, finish, isolated,
     netdiag as binary, run,
 };
-use rustix::mount::{MountFlags, mount};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
@@ -104,9 +103,7 @@ fn signal(pid: u32, signal: Signal) {
 fn a_full_disk_is_told_with_what_is_saved() {
     isolated(|| {
         let (namespace, _name) = namespace();
-        let directory = tempfile::tempdir().expect("a directory");
-        let size = c"size=256k";
-        mount("none", directory.path(), "tmpfs", MountFlags::empty(), size).expect("a tmpfs");
+        let directory = Mounted::new("tmpfs", Some(c"size=256k"));
         let path = directory.path().join("full.pcapng");
         let mut command = dumping(text(&path), &["--duration", "20s"]);
         let live = Live::start_command(&mut command);

@@ -9,7 +9,7 @@ use std::path::Path;
 use netdiag_tests::tcp::{
     Connection, Dial, Hook, Listener, PORT, Pair, Side, eventually, scenario,
 };
-use netdiag_tests::{Live, assert_nothing_attached, run, steadily};
+use netdiag_tests::{Live, Mounted, assert_nothing_attached, run, steadily};
 use rustix::mount::{MountFlags, mount};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
@@ -110,15 +110,7 @@ fn a_socket_that_nobody_holds_any_more() {
 #[test]
 fn the_cgroup_is_that_of_the_socket() {
     steadily(|| {
-        let directory = tempfile::tempdir().expect("a directory");
-        mount(
-            "none",
-            directory.path(),
-            "cgroup2",
-            MountFlags::empty(),
-            None,
-        )
-        .expect("a cgroup2 mount");
+        let directory = Mounted::new("cgroup2", None);
         let group = directory.path().join("netdiag-test");
         fs::create_dir(&group).expect("a cgroup");
         let enter = |group: &Path| {

@@ -1,21 +1,25 @@
 //! Packets of every shape: with a socket and without, without a device or a MAC header, in pages, IPv6, and in a
 //! namespace that has a name.
 
+use std::fs;
 use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr, UdpSocket};
-use std::path::Path;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
 
 use netdiag::lab::traffic::{DeafUdpSocket, udp_flood};
 use netdiag::lab::{self, Namespace};
 use netdiag_tests::{
-    Live, NamedNetns, finish, has_reasons, has_receiving_socket, isolated, netdiag as binary,
-    program,
+    Live, Mounted, NamedNetns, finish, has_reasons, has_receiving_socket, isolated,
+    netdiag as binary, program,
 };
+use rustix::fs::{CWD, FileType, Mode, mknodat};
+use rustix::mount::mount_bind;
 use serde_json::{Value, json};
 
-use crate::scenario::assert_part;
+use crate::scenario::{assert_part, check};
 
 const HERE: Ipv4Addr = Ipv4Addr::LOCALHOST;
 
@@ -39,12 +43,12 @@ fn assert_reason(drop: &Value, reason: &str) {
 
 /// A drop is this process's, by its socket.
 fn assert_ours(drop: &Value) {
-    let comm = std::fs::read_to_string("/proc/self/comm").expect("the name of this process");
+    let comm = fs::read_to_string("/proc/self/comm").expect("the name of this process");
     assert_part(
         drop,
         &json!({"uid": 0, "pid": std::process::id(), "comm": comm.trim_end()}),
     );
-    let mounts = std::fs::read_to_string("/proc/self/mountinfo").expect("the mounts");
+    let mounts = fs::read_to_string("/proc/self/mountinfo").expect("the mounts");
     if mounts.contains(" - cgroup2 ") {
         assert!(
             drop["cgroup_id"].as_u64().is_some_and(|id| id > 0),
@@ -98,6 +102,44 @@ fn a_receiver_that_does_not_read() {
             }
         }
     });
+}
+
+/// The file of a TUN device's socket is `/dev/net/tun`, whose number is one of its own file system. A process that has a
+/// socket with the same number has nothing to do with it.
+#[test]
+fn a_device_file_that_has_a_sockets_number() {
+    isolated(|| {
+        let _ours = UdpSocket::bind((HERE, 0)).expect("a socket");
+        let files = Mounted::new("tmpfs", None);
+        let number = lowest_socket();
+        let node = files.path().join("tun");
+        let tun = fs::metadata("/dev/net/tun").expect("the TUN driver").rdev();
+        let make =
+            || mknodat(CWD, &node, FileType::CharacterDevice, Mode::RWXU, tun).expect("a file");
+        let made = || fs::metadata(&node).expect("the file").ino();
+        make();
+        // A tmpfs counts its files: each has the next number.
+        for _ in made()..number {
+            fs::remove_file(&node).expect("no file");
+            make();
+        }
+        assert_eq!(made(), number);
+        mount_bind(&node, "/dev/net/tun").expect("its place");
+        check("ethernet-on-l3-device", &[]);
+    });
+}
+
+/// The lowest number of all sockets that a process holds.
+fn lowest_socket() -> u64 {
+    let processes = fs::read_dir("/proc").expect("/proc").flatten();
+    let files = processes.filter_map(|process| fs::read_dir(process.path().join("fd")).ok());
+    let targets = files.flat_map(|files| files.flatten().map(|file| fs::read_link(file.path())));
+    let number = |target: PathBuf| {
+        let number = target.to_str()?.strip_prefix("socket:[")?;
+        number.strip_suffix(']')?.parse().ok()
+    };
+    let numbers = targets.flatten().filter_map(number);
+    numbers.min().expect("the socket of this test")
 }
 
 #[test]
