@@ -169,7 +169,7 @@ fn no_route(event: &Event<'_>) -> Option<f32> {
         () if event.reason_is(&["IP_INNOROUTES"]) => Some(0.97),
         () if event.reason_is(&["IP_OUTNOROUTES"]) => Some(0.9),
         () if event.is_reasonless() && event.dropped_in(TCP_OUT) => Some(0.9),
-        // Before 7.2 it has no reason of its own.
+        // It has a reason of its own on 7.2, and none on 6.18.
         () if event.is_unspecified() && event.dropped_in(TCP6_OUT) => Some(0.9),
         () if is_silent_ipv6(event) => Some(0.7),
         () if event.is_reasonless() && event.dropped_in(IP_ERROR) => Some(0.45),

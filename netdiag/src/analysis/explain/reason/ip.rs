@@ -158,8 +158,8 @@ pub(super) const ENTRIES: &[Entry] = &[
         "IP_OUTNOROUTES",
         SINCE_6_1,
         "this host has no route for a packet that it wants to send",
-        "__ip_queue_xmit, ip6_pkt_drop, since 7.2 inet6_csk_xmit and the tunnel code looked up the way out of an \
-         existing packet and found none, or a route that discards. For most traffic connect and sendto fail with ENETUNREACH \
+        "__ip_queue_xmit, ip6_pkt_drop, the tunnel code and (seen on 7.2, not on 6.18) inet6_csk_xmit looked up the way \
+         out of an existing packet and found none, or a route that discards. For most traffic connect and sendto fail with ENETUNREACH \
          earlier, and no packet exists to be dropped.",
     )
     .causes(&[
