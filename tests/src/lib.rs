@@ -19,6 +19,7 @@ pub mod pcap;
 pub mod pcapng;
 mod said;
 pub mod tcp;
+mod terminal;
 mod traffic;
 
 pub use binary::{Ended, feed, finish, netdiag, program, run};
@@ -28,4 +29,5 @@ pub use isolation::{Mounted, NamedNetns, isolated, steadily};
 pub use live::{Live, Run};
 pub use machine::{every_rung, has_reasons, has_receiving_socket};
 pub use said::{Room, Said};
+pub use terminal::on_terminal;
 pub use traffic::closed_port;

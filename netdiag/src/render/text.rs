@@ -72,6 +72,9 @@ pub(super) fn one_line(text: &str) -> Cow<'_, str> {
     }
 }
 
+/// How wide a terminal is that does not know: a serial line says 0 columns.
+const UNKNOWN_WIDTH: u16 = 80;
+
 /// A table without lines, as wide as the terminal allows; off a terminal as wide as it needs.
 pub(super) fn table(output: &Output) -> Table {
     let mut table = Table::new();
@@ -85,6 +88,9 @@ pub(super) fn table(output: &Output) -> Table {
         ContentArrangement::Disabled
     };
     table.set_content_arrangement(arrangement);
+    if table.width() == Some(0) {
+        table.set_width(UNKNOWN_WIDTH);
+    }
     table
 }
 
