@@ -13,7 +13,8 @@ pub(super) const ENTRIES: &[Entry] = &[
     .causes(&["a rule, or the policy of a chain, drops it", "a port that was never opened, or opened in another table: every table must accept", "a container or virtual machine runtime that sets its own rules"])
     .remedy(&[
         "nft -a list ruleset | grep -nE 'drop|reject': the rules and policies; iptables-save -c and ip6tables-save -c where iptables-legacy is in use",
-        "nft add table inet look; nft add chain inet look pre '{ type filter hook prerouting priority -350; }'; nft add rule inet look pre ip saddr SOURCE meta nftrace set 1; nft monitor trace: names the rule for an IPv4 SOURCE (ip6 saddr for IPv6); nft delete table inet look ends it",
+        "nft add table inet look; nft add chain inet look pre '{ type filter hook prerouting priority -350; }'; nft add rule inet look pre ip saddr SOURCE meta nftrace set 1; nft monitor trace: names the rule for SOURCE; nft delete table inet look ends it",
+        "nft add table inet look; nft add chain inet look pre '{ type filter hook prerouting priority -350; }'; nft add rule inet look pre ip6 saddr SOURCE meta nftrace set 1; nft monitor trace: names the rule for SOURCE; nft delete table inet look ends it",
         "accept DESTINATION port PORT before that rule, if SOURCE should reach it",
     ])
     .commands(&["nft -a list ruleset; nft monitor trace", "iptables-save -c; ip6tables-save -c", "conntrack -S"])
@@ -28,7 +29,8 @@ pub(super) const ENTRIES: &[Entry] = &[
     .causes(&["a rule or a policy in the output chain, often per user, cgroup or mark", "a VPN's kill switch"])
     .remedy(&[
         "nft -a list ruleset | grep -nE 'hook (output|postrouting)|drop|reject': the chains that see this host's own packets",
-        "nft add table inet look; nft add chain inet look out '{ type filter hook output priority -350; }'; nft add rule inet look out ip daddr DESTINATION meta nftrace set 1; nft monitor trace: names the rule for an IPv4 DESTINATION (ip6 daddr for IPv6); nft delete table inet look ends it",
+        "nft add table inet look; nft add chain inet look out '{ type filter hook output priority -350; }'; nft add rule inet look out ip daddr DESTINATION meta nftrace set 1; nft monitor trace: names the rule for DESTINATION; nft delete table inet look ends it",
+        "nft add table inet look; nft add chain inet look out '{ type filter hook output priority -350; }'; nft add rule inet look out ip6 daddr DESTINATION meta nftrace set 1; nft monitor trace: names the rule for DESTINATION; nft delete table inet look ends it",
         "accept DESTINATION port PORT before that rule, if COMM (pid PID) should reach it",
     ])
     .commands(&["nft -a list ruleset", "iptables-save -c; ip6tables-save -c", "nstat -az IpOutDiscards Ip6OutDiscards"])
@@ -42,7 +44,7 @@ pub(super) const ENTRIES: &[Entry] = &[
     .causes(&["many short connections, or a flood", "long timeouts: 5 days for an established TCP connection", "a table that is too small for the host's job"])
     .remedy(&[
         "sysctl net.netfilter.nf_conntrack_count net.netfilter.nf_conntrack_max; dmesg | grep nf_conntrack",
-        "conntrack -L -o extended | awk '{print $4}' | sort | uniq -c: what fills it",
+        "conntrack -L | awk -F'src=| dst=' '{print $2}' | sort | uniq -c | sort -n | tail: whose connections fill it",
         "sysctl -w net.netfilter.nf_conntrack_max=262144, shorter timeouts (net.netfilter.nf_conntrack_tcp_timeout_established), or notrack for what needs no state",
     ])
     .commands(&["sysctl net.netfilter.nf_conntrack_count net.netfilter.nf_conntrack_max", "conntrack -S", "dmesg | grep -i 'table full'"])

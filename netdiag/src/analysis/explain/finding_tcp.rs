@@ -26,7 +26,7 @@ pub(super) const ENTRIES: &[Entry] = &[
     .doubt("The counter is that of the namespace: which listener it is, ss says while the handshakes wait. Many clients at once, after a restart, look like a flood.")
     .causes(&["a SYN flood", "clients whose last ACK does not arrive: the way back is broken", "a short backlog and many clients at once"])
     .remedy(&[
-        "ss -tan state syn-recv | awk '{print $4}' | sort | uniq -c | sort -n: from a few clients, or from everywhere (a flood)",
+        "ss -Htan state syn-recv | awk '{sub(/:[0-9]+$/, \"\", $4); print $4}' | sort | uniq -c | sort -n: from a few clients, or from everywhere (a flood)",
         "sysctl net.ipv4.tcp_syncookies net.ipv4.tcp_max_syn_backlog net.core.somaxconn: cookies on, larger limits, and a larger backlog in the program",
         "netdiag retrans: repeated SYN-ACKs mean that the way back is broken",
     ])
@@ -129,6 +129,7 @@ pub(super) const ENTRIES: &[Entry] = &[
     .causes(&["a middlebox that ends connections with resets of its own making", "somebody who guesses: forged resets", "a peer that reset an old connection with the same ports"])
     .remedy(&[
         "tcpdump -n -S -v -i DEVICE 'tcp[tcpflags] & tcp-rst != 0' and host SOURCE: TTL and number against the connection's other segments; a different TTL is a middlebox",
+        "tcpdump -n -S -v -i DEVICE 'ip6[6] = 6 and ip6[53] & 4 != 0' and host SOURCE: hop limit and number against the connection's other segments; a different hop limit is a middlebox",
         "nothing to change on this host: the connection is alive",
     ])
     .commands(&["nstat -az TcpExtTCPChallengeACK", "tcpdump -n -S -v -i DEVICE 'tcp[tcpflags] & tcp-rst != 0'"])

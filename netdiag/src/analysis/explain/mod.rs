@@ -5,6 +5,7 @@
 //! that the rules print. `tests/explain.rs` fails when a kernel of the matrix has a reason that is missing here.
 
 mod counter;
+mod fill;
 mod finding;
 mod finding_conn;
 mod finding_device;
@@ -22,8 +23,8 @@ mod search;
 pub use search::{find, nearest, nearest_of};
 
 use super::counter::rule;
+use fill::fill;
 use serde::Serialize;
-use std::borrow::Cow;
 
 /// What a name stands for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
@@ -213,33 +214,12 @@ fn findings() -> impl Iterator<Item = &'static Entry> {
 pub fn remedy(id: &str, known: &[(&str, Option<&str>)]) -> Vec<String> {
     let found = findings().find(|entry| entry.name == id);
     let lines = found.map_or(&[][..], |entry| entry.remedy);
-    lines
-        .iter()
-        .filter_map(|line| {
-            known
-                .iter()
-                .try_fold((*line).to_owned(), |line, (word, value)| match value {
-                    _ if !line.contains(word) => Some(line),
-                    Some(value) => Some(line.replace(word, &quoted(value))),
-                    None => None,
-                })
-        })
-        .collect()
-}
-
-/// A name as a shell takes it for one word: those of devices and cgroups are for strangers to choose, and remedies are
-/// there to be pasted.
-fn quoted(value: &str) -> Cow<'_, str> {
-    let plain = |letter: char| letter.is_ascii_alphanumeric() || "_.:/@%+-,=[]".contains(letter);
-    if value.chars().all(plain) {
-        return Cow::Borrowed(value);
-    }
-    Cow::Owned(format!("'{}'", value.replace('\'', "'\\''")))
+    lines.iter().filter_map(|line| fill(line, known)).collect()
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{quoted, remedy};
+    use super::remedy;
 
     #[test]
     fn every_finding_says_how_it_could_be_wrong() {
@@ -255,18 +235,6 @@ mod tests {
                 "{id}"
             );
         }
-    }
-
-    #[test]
-    fn a_name_is_one_word_for_a_shell() {
-        assert_eq!(quoted("eth0.42"), "eth0.42");
-        assert_eq!(
-            quoted("/system.slice/a@b.service"),
-            "/system.slice/a@b.service"
-        );
-        assert_eq!(quoted("/a b"), "'/a b'");
-        assert_eq!(quoted("$(reboot)"), "'$(reboot)'");
-        assert_eq!(quoted("a';b"), "'a'\\'';b'");
     }
 
     #[test]

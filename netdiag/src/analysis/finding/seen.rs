@@ -331,7 +331,6 @@ pub(super) fn advice(id: &str, tally: &Tally) -> Vec<String> {
     let length = text(seen.lengths.first().map(|length| length as &dyn Display));
     let protocol = seen.protocols.first();
     let pid = text(seen.owners.first().map(|(pid, _)| pid as &dyn Display));
-    // Names last: strangers choose them, and they may hold any of the words.
     let known = [
         ("SOURCE", source.as_deref()),
         ("DESTINATION", destination.as_deref()),
@@ -352,15 +351,25 @@ pub(super) fn advice(id: &str, tally: &Tally) -> Vec<String> {
 
 /// Whether a line is about an IP version that was seen. `net.ipv4.tcp_*` and its like hold for both.
 fn fits(line: &str, seen: &Seen) -> bool {
-    const V4: [&str; 6] = [
+    const V4: [&str; 9] = [
         "net.ipv4.conf.",
         "net.ipv4.ip_",
         "net.ipv4.ipfrag_",
         "net.ipv4.neigh.",
         "ip[",
+        "tcp[",
         "arping ",
+        "ip saddr ",
+        "ip daddr ",
     ];
-    const V6: [&str; 4] = ["net.ipv6.", "ip6[", "ip -6 ", "ndisc6 "];
+    const V6: [&str; 6] = [
+        "net.ipv6.",
+        "ip6[",
+        "ip -6 ",
+        "ndisc6 ",
+        "ip6 saddr ",
+        "ip6 daddr ",
+    ];
     let about = |names: &[&str]| names.iter().any(|name| line.contains(name));
     match (seen.ipv4, seen.ipv6) {
         (true, false) => about(&V4) || !about(&V6),
