@@ -63,10 +63,18 @@ impl Peer {
     /// # Errors
     /// When the device refuses, or no answer comes.
     pub(super) fn connect(&mut self) -> Result<(), LabError> {
+        self.half_open()?;
+        self.send(ACK, &[])
+    }
+
+    /// Opens a connection but for the last ACK.
+    ///
+    /// # Errors
+    /// When the device refuses, or no answer comes.
+    pub(super) fn half_open(&mut self) -> Result<(), LabError> {
         self.send(SYN, &[])?;
         self.seq += 1;
-        self.hear(SYN | ACK)?;
-        self.send(ACK, &[])
+        self.hear(SYN | ACK)
     }
 
     /// Sends a segment that fits. It counts as sent only when the caller raises `seq`.

@@ -32,6 +32,21 @@ pub(super) const SCENARIOS: &[Scenario] = &[
         || accept_queue(Ip::V6),
     ),
     scenario(
+        "accept-queue-full-ack",
+        "Handshakes come to their end when the accept queue is full",
+        "A service hangs while clients connect: their SYNs were answered, and then the accept queue was full. The kernel \
+         drops the last ACK of each, and the client takes the connection for established.",
+        LATE,
+        || accept_queue_late(Ip::V4),
+    ),
+    scenario(
+        "accept-queue-full-ack6",
+        "Handshakes over IPv6 come to their end when the accept queue is full",
+        "As accept-queue-full-ack, with IPv6.",
+        LATE,
+        || accept_queue_late(Ip::V6),
+    ),
+    scenario(
         "syn-queue-full",
         "More SYNs arrive than may wait for the end of their handshake",
         "A SYN flood, or a return path that loses the SYN-ACKs: half-open connections fill the queue. SYN cookies, \
@@ -65,8 +80,15 @@ pub(super) const SCENARIOS: &[Scenario] = &[
     ),
 ];
 
+const LATE: Expectation = Expectation::finding("accept-queue-overflow")
+    .counter("TcpExtListenOverflows")
+    .at(
+        &["TCP_LISTEN_OVERFLOW", "NOT_SPECIFIED"],
+        &["tcp_v4_rcv", "tcp_v6_rcv"],
+    );
+
 /// A listener with a short queue.
-fn short_listener(namespace: &Namespace, ip: Ip) -> Result<TcpListener, LabError> {
+fn short_listener(namespace: &Namespace, ip: Ip, backlog: u16) -> Result<TcpListener, LabError> {
     let address = SocketAddr::new(ip.here(), OPEN_PORT);
     let family = match ip {
         Ip::V4 => AddressFamily::INET,
@@ -76,7 +98,7 @@ fn short_listener(namespace: &Namespace, ip: Ip) -> Result<TcpListener, LabError
         .run(move || {
             let socket = socket(family, SocketType::STREAM, None)?;
             bind(&socket, &address)?;
-            listen(&socket, i32::from(BACKLOG))?;
+            listen(&socket, i32::from(backlog))?;
             Ok(socket.into())
         })
         .map_err(|errno: rustix::io::Errno| LabError::Socket {
@@ -93,7 +115,7 @@ fn peer(tun: &Arc<Tun>, ip: Ip, number: u16) -> Peer {
 fn accept_queue(ip: Ip) -> Result<Bench, LabError> {
     let (namespace, tun) = l3::device(ip == Ip::V6)?;
     let tun = Arc::new(tun);
-    let listener = short_listener(&namespace, ip)?;
+    let listener = short_listener(&namespace, ip, BACKLOG)?;
     for number in 0..=BACKLOG {
         peer(&tun, ip, number).connect()?;
     }
@@ -103,11 +125,33 @@ fn accept_queue(ip: Ip) -> Result<Bench, LabError> {
     Ok(bench.keeping(listener))
 }
 
+fn accept_queue_late(ip: Ip) -> Result<Bench, LabError> {
+    let (namespace, tun) = l3::device(ip == Ip::V6)?;
+    let tun = Arc::new(tun);
+    // The half-open ones must not fill a queue of their own, which is as long.
+    let backlog = 2 * PACKETS;
+    let listener = short_listener(&namespace, ip, backlog)?;
+    let mut late = Vec::new();
+    for number in 0..PACKETS {
+        let mut half_open = peer(&tun, ip, number);
+        half_open.half_open()?;
+        late.push(half_open);
+    }
+    for number in 0..=backlog {
+        peer(&tun, ip, PACKETS + number).connect()?;
+    }
+    let mut late = late.into_iter();
+    let bench = Bench::each(namespace, PACKETS, move |_| {
+        late.next().map_or(Ok(()), |peer| peer.send(ACK, &[]))
+    });
+    Ok(bench.keeping(listener))
+}
+
 fn syn_queue(cookies: &'static str) -> Result<Bench, LabError> {
     let (namespace, tun) = l3::device(false)?;
     let tun = Arc::new(tun);
     namespace.run(|| sysctl::write("ipv4/tcp_syncookies", cookies))?;
-    let listener = short_listener(&namespace, Ip::V4)?;
+    let listener = short_listener(&namespace, Ip::V4, BACKLOG)?;
     // The queue is full with as many as the backlog says, and of late with one more.
     for number in 0..=BACKLOG {
         peer(&tun, Ip::V4, number).send(SYN, &[])?;

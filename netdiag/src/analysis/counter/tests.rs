@@ -73,6 +73,15 @@ fn one_packet_can_raise_several_counters() {
         ("NO_SOCKET", "tcp_v4_rcv", &[]),
         (
             "NOT_SPECIFIED",
+            "tcp_v6_rcv",
+            &[
+                "TcpExtListenOverflows",
+                "TcpExtListenDrops",
+                "TcpExtTCPMinTTLDrop",
+            ],
+        ),
+        (
+            "NOT_SPECIFIED",
             "first_packet_length",
             &["UdpInErrors", "UdpInCsumErrors"],
         ),
@@ -158,6 +167,8 @@ fn without_reasons_function_and_fault_decide() {
             "tcp_v4_rcv",
             HeaderFault::None,
             &[
+                "TcpExtListenOverflows",
+                "TcpExtListenDrops",
                 "TcpExtTCPBacklogDrop",
                 "TcpExtTCPMD5NotFound",
                 "TcpExtTCPMD5Unexpected",

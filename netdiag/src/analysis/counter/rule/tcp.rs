@@ -43,14 +43,24 @@ pub(super) static RULES: &[CounterRule] = &[
     rule(
         "TcpExtListenOverflows",
         Family::TcpExt,
-        // 6.18, for the last ACK of the handshake. A refused SYN leaves no event on any kernel.
-        &[on(&["TCP_LISTEN_OVERFLOW"], ANYWHERE)],
+        // The last ACK of a handshake: without a reason of its own up to 6.12 (`tcp_check_req` returns nothing, and
+        // `tcp_v4_rcv` discards). A refused SYN leaves no event on any kernel.
+        &[
+            on(&["TCP_LISTEN_OVERFLOW"], ANYWHERE),
+            on(&["NOT_SPECIFIED"], TCP).choice("tcp_v4_rcv"),
+            missing(TCP).choice("tcp_v4_rcv"),
+        ],
         "connections refused because the accept queue was full",
     ),
     rule(
         "TcpExtListenDrops",
         Family::TcpExt,
-        &[on(&["TCP_LISTEN_OVERFLOW"], ANYWHERE)],
+        // Rises with the overflows, and has a budget of its own.
+        &[
+            on(&["TCP_LISTEN_OVERFLOW"], ANYWHERE),
+            on(&["NOT_SPECIFIED"], TCP).choice("listen drop"),
+            missing(TCP).choice("listen drop"),
+        ],
         "connections refused by a listening socket, for whatever cause",
     ),
     rule(
