@@ -1,6 +1,6 @@
 //! Known noise: what the kernel frees as if it were dropped, and what every network drops all the time.
 
-use super::event::Event;
+use super::{event::Event, place::RAW};
 
 /// Drops that say nothing of a fault. All that is given must hold.
 #[derive(Clone, Copy, Debug)]
@@ -35,6 +35,8 @@ pub const NOISE: &[Noise] = &[
             "skb_queue_purge",
             "skb_queue_purge_reason",
             "__skb_queue_purge",
+            // What nobody read from a TUN device that its program closes.
+            "tun_queue_purge",
         ],
         packet: ANY,
         claimable: false,
@@ -53,6 +55,14 @@ pub const NOISE: &[Noise] = &[
         packet: ANY,
         claimable: false,
         why: "who asks for a route (ip route get) and gets an error makes the kernel free the packet that it tried it with",
+    },
+    Noise {
+        reasons: &["SOCKET_FILTER"],
+        functions: RAW,
+        packet: ANY,
+        // A program of its cgroup may refuse it as well.
+        claimable: true,
+        why: "raw sockets get a copy each, and a filter on one refuses what is for others: that of ping, for instance",
     },
     Noise {
         reasons: &["", "NOT_SPECIFIED"],

@@ -56,6 +56,16 @@ pub(super) const UDP6_QUEUE: &[&str] = &[
     "__udpv6_queue_rcv_skb",
     "udpv6_queue_rcv_skb",
 ];
+/// Where a raw socket gets its copy.
+pub(super) const RAW: &[&str] = &[
+    "raw_rcv",
+    "raw_rcv_skb",
+    "raw_v4_input",
+    "raw_local_deliver",
+    "rawv6_rcv",
+    "rawv6_rcv_skb",
+    "raw6_local_deliver",
+];
 /// Where a TCP socket is looked for.
 pub(super) const TCP: &[&str] = &["tcp_v4_rcv", "tcp_v6_rcv"];
 /// Where a segment is checked and put into its socket.

@@ -1,7 +1,7 @@
 //! From events, counters and facts to findings.
 
 use super::{
-    Finding, Rule, Tally,
+    Finding, Rule, Severity, Tally,
     claim::{Asked, Claims},
     group::{Groups, Upheld},
     rule::{Counted, Verdict},
@@ -75,12 +75,12 @@ impl Findings {
         for rule in rules() {
             let counted = (rule.counted)(counters, facts);
             let (mut finding, asked) = match (upheld.remove(rule.id), counted) {
-                (Some(Upheld { tally, verdict }), counted) => {
-                    let mut finding = claimed(rule, &tally, &verdict, counters);
+                (Some(upheld), counted) => {
+                    let mut finding = claimed(rule, &upheld, counters);
                     finding
                         .evidence
                         .extend(counted.into_iter().flat_map(|counted| counted.evidence));
-                    (finding, questions(rule.needs, &tally.places))
+                    (finding, questions(rule.needs, &upheld.tally.places))
                 }
                 (None, Some(counted)) => {
                     // Of what only counters show, nothing is known but where.
@@ -127,7 +127,8 @@ fn located(counted: &Counted) -> Tally {
 }
 
 /// A finding about packets.
-fn claimed(rule: &Rule, tally: &Tally, verdict: &Verdict, counters: &[Correlated]) -> Finding {
+fn claimed(rule: &Rule, upheld: &Upheld, counters: &[Correlated]) -> Finding {
+    let Upheld { tally, verdict, .. } = upheld;
     let title = format!("{}: {}", tally.subject(), (rule.fault)(tally));
     let mut evidence = Vec::new();
     if !title.contains(&tally.example) {
@@ -150,7 +151,10 @@ fn claimed(rule: &Rule, tally: &Tally, verdict: &Verdict, counters: &[Correlated
     remedy.extend((rule.remedy)(tally));
     Finding {
         id: rule.id,
-        severity: rule.severity,
+        severity: match upheld.harmful {
+            true => rule.severity,
+            false => Severity::Info,
+        },
         confidence: hundredths(tally.mean()),
         count: tally.count,
         title,

@@ -25,20 +25,8 @@ pub(super) const RULES: &[Rule] = &[
             match () {
                 () if other && event.vlan_id().is_some() => Some(0.8),
                 () if other => Some(0.3),
-                // Every kernel takes these protocols, unless there was a tag. A tc filter drops here as well.
-                () if event.vlan_id().is_none() => {
-                    let known = matches!(
-                        event.packet.protocol,
-                        Protocol::Ipv4 | Protocol::Ipv6 | Protocol::Arp
-                    ) && event.dropped_in(CORE)
-                        // The backup of a bond takes nothing, and sees what is for all.
-                        && !event.is_group_frame();
-                    match known {
-                        true if event.reason_is(&["UNHANDLED_PROTO"]) => Some(0.7),
-                        true if event.is_reasonless() => Some(0.4),
-                        _ => None,
-                    }
-                }
+                // Without a tag it was no lack of a VLAN: the backup of a bond takes nothing, either.
+                () if event.vlan_id().is_none() => None,
                 () if event.dropped_in(CORE) && event.reason_is(&["UNHANDLED_PROTO"]) => Some(0.8),
                 // A tc filter drops here as well.
                 () if event.dropped_in(CORE) && event.is_reasonless() => Some(0.6),
@@ -121,8 +109,8 @@ pub(super) const RULES: &[Rule] = &[
         functions: &[BACKLOG],
         claims: |event| match () {
             () if event.reason_is(&["CPU_BACKLOG"]) => Some(0.97),
-            // A device that goes away drops here, too.
-            () if event.is_unspecified() && event.dropped_in(BACKLOG) => Some(0.85),
+            // A device that goes away drops here, too: where there are reasons, only that has none.
+            () if event.is_reasonless() && event.dropped_in(BACKLOG) => Some(0.85),
             () => None,
         },
         counters: &["softnet_dropped", "softnet_flow_limit", "rx_dropped"],

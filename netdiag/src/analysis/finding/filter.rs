@@ -6,7 +6,7 @@ use super::{
 };
 use crate::analysis::fact::Need;
 use crate::{
-    analysis::place::{CORE, IP4_LOCAL, UDP_QUEUE, UDP6_QUEUE},
+    analysis::place::{CORE, IP4_LOCAL, RAW, UDP_QUEUE, UDP6_QUEUE},
     decode::{Protocol, TcpFlags, Transport},
 };
 
@@ -212,7 +212,7 @@ pub(super) const SOCKET: &[Rule] = &[
         reasons: &[&["SOCKET_FILTER"]],
         functions: &[UDP_QUEUE, UDP6_QUEUE],
         claims: |event| match () {
-            () if event.reason_is(&["SOCKET_FILTER"]) => Some(0.6),
+            () if event.reason_is(&["SOCKET_FILTER"]) && !event.dropped_in(RAW) => Some(0.6),
             () if is_queued(event) => Some(0.35),
             () => None,
         },
@@ -243,6 +243,8 @@ pub(super) const SOCKET: &[Rule] = &[
         claims: |event| match () {
             () if event.reason_is(&["BPF_CGROUP_EGRESS"]) => Some(0.97),
             () if event.is_reasonless() && event.dropped_in(CGROUP_OUT) => Some(0.85),
+            // Mostly it is a raw socket's own filter; a program that is there decides.
+            () if event.reason_is(&["SOCKET_FILTER"]) && event.dropped_in(RAW) => Some(0.2),
             () if event.reason_is(&["SOCKET_FILTER"]) => Some(0.4),
             () if is_queued(event) => Some(0.3),
             () => None,

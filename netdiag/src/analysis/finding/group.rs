@@ -30,6 +30,8 @@ pub(super) struct Groups {
 pub(super) struct Upheld {
     pub(super) tally: Tally,
     pub(super) verdict: Verdict,
+    /// Whether some of it is a fault.
+    pub(super) harmful: bool,
 }
 
 impl Groups {
@@ -95,6 +97,7 @@ impl Groups {
                     rises.spend(rule, tally);
                     let there = upheld.entry(rule.id).or_default();
                     there.tally.merge(tally, sure);
+                    there.harmful |= !verdict.harmless;
                     there.verdict.merge(verdict);
                 }
             }

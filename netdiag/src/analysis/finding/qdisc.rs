@@ -97,6 +97,10 @@ pub(super) const RULES: &[Rule] = &[
             let place = event.dropped_in(DRIVER) || event.dropped_in(BACKLOG);
             match () {
                 () if event.reason_is(&["DEV_READY"]) && place => Some(0.85),
+                // `enqueue_to_backlog` up to 6.9: a full backlog has a reason, a device that is not running has none.
+                () if event.reason_is(&["NOT_SPECIFIED"]) && event.dropped_in(BACKLOG) => {
+                    Some(0.85)
+                }
                 // noop_enqueue drops all that is sent by a device that is down.
                 () if event.reason_is(ANY) => Some(0.25),
                 () if is_silent(event) => Some(0.2),

@@ -98,6 +98,8 @@ impl fmt::Debug for Rule {
 pub(super) struct Verdict {
     /// It is not so: its drops are unexplained.
     pub(super) contradicted: bool,
+    /// It is so, and no fault: the finding is for information only.
+    pub(super) harmless: bool,
     /// How sure it is, knowing the facts.
     pub(super) confidence: Option<f64>,
     /// What the facts say, with their figures.
@@ -111,6 +113,7 @@ impl Verdict {
     pub(super) const fn stands() -> Self {
         Self {
             contradicted: false,
+            harmless: false,
             confidence: None,
             evidence: Vec::new(),
             remedy: Vec::new(),
@@ -146,6 +149,12 @@ impl Verdict {
         evidence.into_iter().fold(self, Self::with)
     }
 
+    /// It is no fault.
+    pub(super) const fn harmless(mut self) -> Self {
+        self.harmless = true;
+        self
+    }
+
     /// How sure it is now.
     pub(super) const fn sure(mut self, confidence: f64) -> Self {
         self.confidence = Some(confidence);
@@ -172,7 +181,8 @@ pub(super) struct Counted {
 }
 
 impl Counted {
-    /// What a counter rose by without an event, in all namespaces; `None` when every rise has its event.
+    /// What a counter rose by without an event, in all namespaces; `None` when every rise has its event, or may have had
+    /// one that the run lost.
     pub(super) fn rest(counters: &[Correlated], name: &'static str) -> Option<Self> {
         Self::of(counters.iter(), name)
     }
@@ -190,7 +200,11 @@ impl Counted {
             name,
             ..Self::default()
         };
-        for counter in counters.filter(|counter| counter.key.name == name) {
+        let known = |counter: &&Correlated| counter.gap != Some(Gap::Lost);
+        for counter in counters
+            .filter(|counter| counter.key.name == name)
+            .filter(known)
+        {
             let rest = counter
                 .delta
                 .saturating_sub(counter.explained.unwrap_or_default());

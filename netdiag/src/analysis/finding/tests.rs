@@ -6,7 +6,7 @@ use super::{
 };
 use crate::{
     analysis::{
-        counter::{Correlated, CounterKey},
+        counter::{Correlated, CounterKey, Gap},
         event::Event,
         explain,
         fact::{Answer, Facts, Need, Question},
@@ -286,6 +286,11 @@ fn what_has_no_event_is_the_rest_of_its_counter() {
         counter(1, 5, Some(5)),
         counter(2, 5, Some(2)),
         counter(3, 4, None),
+        // It may have had its event.
+        Correlated {
+            gap: Some(Gap::Lost),
+            ..counter(4, 9, Some(2))
+        },
     ];
     let counted = Counted::rest(&counters, "TcpExtListenOverflows").expect("a rest");
     assert_eq!((counted.count, counted.namespaces.len()), (7, 2));

@@ -9,7 +9,7 @@ use super::{
     seen::{advice, evidence_with_length, owner, service, source},
 };
 use crate::{
-    analysis::place::{ICMP, ICMP6, UDP, UDP_QUEUE, UDP_READ, UDP6, UDP6_QUEUE},
+    analysis::place::{ICMP, ICMP6, RAW, UDP, UDP_QUEUE, UDP_READ, UDP6, UDP6_QUEUE},
     analysis::{
         counter::Correlated,
         fact::{Facts, Need},
@@ -105,7 +105,8 @@ pub(super) const RULES: &[Rule] = &[
         reasons: &[&["SOCKET_RCVBUFF"]],
         functions: &[UDP_QUEUE, UDP6_QUEUE],
         claims: |event| match () {
-            () if !event.is_udp() => None,
+            // A raw socket of UDP has a copy.
+            () if !event.is_udp() || event.dropped_in(RAW) => None,
             () if event.reason_is(&["SOCKET_RCVBUFF"]) => Some(0.97),
             () if event.is_reasonless() && is_queued(event) => Some(0.5),
             () => None,

@@ -3,8 +3,11 @@
 use super::*;
 use crate::analysis::{
     counter::{Correlated, CounterKey},
-    fact::{Answer, CgroupProgram, GONE, Listener, NO_DEVICE, Policies, Question, Route},
-    finding::UNEXPLAINED,
+    fact::{
+        Answer, CgroupProgram, Device, GONE, Listener, NO_DEVICE, PacketRule, Policies, Question,
+        Route,
+    },
+    finding::{Severity, UNEXPLAINED},
 };
 use std::net::IpAddr;
 
@@ -195,6 +198,70 @@ fn a_queue_of_a_device_that_is_gone_may_have_gone_with_it() {
         let said = |line: &String| line.contains("is being removed");
         assert_eq!(found[0].evidence.iter().any(said), doubted, "{found:#?}");
     }
+}
+
+#[test]
+fn what_a_device_that_is_gone_dropped_is_no_fault() {
+    let question = || Question::Device {
+        netns: NETNS,
+        name: "eth0".to_owned(),
+    };
+    let drop = drop(udp4(), "DEV_READY", "enqueue_to_backlog");
+    let severity = |answer| {
+        let mut facts = Facts::default();
+        facts.learn(question(), answer);
+        let mut findings = Findings::default();
+        drop.with(|event| findings.observe(event));
+        let found = findings.finish(&[], &facts);
+        assert_eq!(found[0].id, "link-down");
+        found[0].severity
+    };
+    for error in [NO_DEVICE, GONE] {
+        assert_eq!(severity(Err(error.to_owned())), Severity::Info);
+    }
+    // Off, or unknown.
+    let off = Box::new(Device::default());
+    assert_eq!(severity(Ok(Answer::Device(off))), Severity::Error);
+    let unread = Err("Operation not permitted".to_owned());
+    assert_eq!(severity(unread), Severity::Error);
+}
+
+/// nft's rules that drop: hook, text, and what their counters have.
+fn rules<const N: usize>(rules: [(&str, &str, Option<u64>); N]) -> Facts {
+    let rule = |(hook, text, packets): (&str, &str, Option<u64>)| PacketRule {
+        family: "inet".to_owned(),
+        table: "filter".to_owned(),
+        chain: hook.to_owned(),
+        hook: Some(hook.to_owned()),
+        handle: 4,
+        text: text.to_owned(),
+        packets,
+    };
+    let rules = rules.into_iter().map(rule).collect();
+    facts([(
+        Question::PacketRules { netns: NETNS },
+        Answer::PacketRules(rules),
+    )])
+}
+
+#[test]
+fn a_rule_that_cannot_have_dropped_it_is_no_other_rule() {
+    const INVALID: &str = "ct state invalid drop";
+    let drop = drop(segment(4, ACK, b"x"), "NETFILTER_DROP", "nf_hook_slow");
+    let of = |facts: &Facts| concluded(&drop, &[], facts);
+    let invalid = [("conntrack-invalid", 4)];
+    let any = [("firewall-drop", 4)];
+    assert_eq!(of(&rules([("input", INVALID, None)])), invalid);
+    for other in [
+        ("output", "tcp dport 25 drop", None),
+        ("input", "counter packets 0 bytes 0 drop", Some(0)),
+    ] {
+        assert_eq!(of(&rules([("input", INVALID, Some(4)), other])), invalid);
+    }
+    let policy = ("input", "policy drop", None);
+    assert_eq!(of(&rules([("input", INVALID, None), policy])), any);
+    assert_eq!(of(&rules([("input", INVALID, Some(0)), policy])), any);
+    assert_eq!(of(&rules([("output", INVALID, None)])), any);
 }
 
 #[test]

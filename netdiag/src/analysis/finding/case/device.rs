@@ -115,8 +115,11 @@ fn nothing_takes_the_ethertype() {
             nothing([drop(other(ethertype, destination), reason, CORE).ethernet()]);
         }
     }
-    // The backup of a bond takes no IP.
-    nothing([drop(udp4(), "UNHANDLED_PROTO", CORE).framed([0xff; 6])]);
+    // The backup of a bond takes no IP, whoever it is for.
+    for to in [OURS, [0xff; 6]] {
+        nothing([drop(udp4(), "UNHANDLED_PROTO", CORE).framed(to)]);
+        nothing([drop(udp6(), "UNHANDLED_PROTO", CORE).framed(to)]);
+    }
 }
 
 #[test]
@@ -132,6 +135,10 @@ fn queues_of_devices_are_full() {
             "link-down",
         ),
         (drop(udp6(), "DEV_READY", "enqueue_to_backlog"), "link-down"),
+        (
+            drop(udp4(), "NOT_SPECIFIED", "enqueue_to_backlog"),
+            "link-down",
+        ),
         (
             drop(udp4(), "CPU_BACKLOG", "enqueue_to_backlog"),
             "cpu-backlog",

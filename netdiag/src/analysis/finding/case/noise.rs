@@ -16,6 +16,11 @@ fn known_noise_is_nobodys() {
             drop(bytes.clone(), "QUEUE_PURGE", "skb_queue_purge_reason"),
             drop(bytes.clone(), "NOT_SPECIFIED", "skb_queue_purge"),
             drop(bytes.clone(), "", "skb_queue_purge"),
+            drop(bytes.clone(), "NOT_SPECIFIED", "tun_queue_purge"),
+            drop(bytes.clone(), "SOCKET_FILTER", "raw_rcv"),
+            drop(bytes.clone(), "SOCKET_FILTER", "rawv6_rcv_skb"),
+            // A copy is not the datagram.
+            drop(bytes.clone(), "SOCKET_RCVBUFF", "raw_rcv_skb"),
             drop(bytes.clone(), "NOT_SPECIFIED", "nfnetlink_rcv_batch"),
             drop(bytes.clone(), "", "nfnetlink_rcv_batch"),
             drop(bytes.clone(), "NOT_SPECIFIED", "inet_rtm_getroute"),

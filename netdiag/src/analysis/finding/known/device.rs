@@ -1,6 +1,6 @@
 //! What devices say to findings: whether they are up, for whom they take frames, and what they leave to hardware.
 
-use super::devices;
+use super::{devices, is_removed};
 use crate::analysis::fact::{Device, Facts};
 use crate::analysis::finding::{Tally, rule::Verdict, tally::Place};
 
@@ -15,6 +15,11 @@ fn is_down(device: &Device) -> Option<String> {
 
 /// For a finding that says that the device is down.
 pub(in crate::analysis::finding) fn down(tally: &Tally, facts: &Facts) -> Verdict {
+    if !tally.places.is_empty() && tally.places.iter().all(|place| is_removed(place, facts)) {
+        return Verdict::stands()
+            .with("the device is gone by now: what is under way when one is removed is dropped so")
+            .harmless();
+    }
     let mut verdict = Verdict::contradicted();
     let mut known = false;
     for (name, device) in devices(tally, facts) {

@@ -4,12 +4,14 @@ use super::FEW;
 use crate::analysis::fact::{Facts, PacketRule};
 use crate::analysis::finding::{Tally, rule::Verdict};
 
-/// The rules that drop, of the namespaces where packets were.
+/// The rules that may have dropped the packets, of the namespaces where these were.
 fn packet_rules<'a>(tally: &'a Tally, facts: &'a Facts) -> Vec<&'a PacketRule> {
+    let outgoing = tally.places.iter().all(|place| !place.received);
     let all = tally
         .namespaces
         .iter()
-        .flat_map(|&netns| facts.packet_rules(netns));
+        .flat_map(|&netns| facts.packet_rules(netns))
+        .filter(|rule| may_drop(rule, outgoing));
     all.collect()
 }
 
@@ -32,8 +34,12 @@ fn in_words(rule: &PacketRule) -> String {
     }
 }
 
-/// Whether packets of a direction pass the hook of a rule; a chain that others jump to may be anywhere.
-fn is_passed(rule: &PacketRule, outgoing: bool) -> bool {
+/// Whether packets of a direction pass the hook of a rule, and it may have dropped some; a chain that others jump to may
+/// be anywhere. A rule whose own counter is at 0 has dropped nothing.
+fn may_drop(rule: &PacketRule, outgoing: bool) -> bool {
+    if rule.packets == Some(0) {
+        return false;
+    }
     match rule.hook.as_deref() {
         Some("input" | "prerouting" | "ingress" | "forward") => !outgoing,
         Some("output" | "egress") => outgoing,
@@ -54,9 +60,7 @@ fn names_a_port(rule: &PacketRule, tally: &Tally) -> bool {
 
 /// For a finding that says that the firewall drops: which rules do.
 pub(in crate::analysis::finding) fn rules(tally: &Tally, facts: &Facts) -> Verdict {
-    let outgoing = tally.places.iter().all(|place| !place.received);
     let mut rules = packet_rules(tally, facts);
-    rules.retain(|rule| is_passed(rule, outgoing));
     let more = rules.len().saturating_sub(FEW);
     let mut verdict = Verdict::stands();
     // The rule that names the port is the likelier one.

@@ -9,12 +9,18 @@ pub(super) mod program;
 pub(super) mod queue;
 pub(super) mod route;
 
-use super::Tally;
+use super::{Tally, tally::Place};
 use crate::analysis::fact::{Device, Facts};
 use std::collections::BTreeSet;
 
 /// Evidence names no more rules, queues or ways than this.
 const FEW: usize = 4;
+
+/// Whether the device of a place is gone by the end of the run.
+fn is_removed(place: &Place, facts: &Facts) -> bool {
+    let name = place.device.as_deref();
+    name.is_some_and(|name| facts.is_removed(place.netns, name))
+}
 
 /// The devices at which the packets were, as far as they are known.
 fn devices<'a>(tally: &'a Tally, facts: &'a Facts) -> impl Iterator<Item = (&'a str, &'a Device)> {

@@ -1,8 +1,8 @@
 //! What queueing disciplines say to findings.
 
-use super::{FEW, devices};
+use super::{FEW, devices, is_removed};
 use crate::analysis::fact::Facts;
-use crate::analysis::finding::{Tally, qdisc::ANY, rule::Verdict, tally::Place};
+use crate::analysis::finding::{Tally, qdisc::ANY, rule::Verdict};
 
 /// For a finding that says that netem loses packets.
 pub(in crate::analysis::finding) fn netem(tally: &Tally, facts: &Facts) -> Verdict {
@@ -30,13 +30,11 @@ pub(in crate::analysis::finding) fn netem(tally: &Tally, facts: &Facts) -> Verdi
 /// For a finding that says that a queue is full: what queues there are.
 pub(in crate::analysis::finding) fn limits(tally: &Tally, facts: &Facts) -> Verdict {
     let mut verdict = Verdict::stands();
-    let removed = |place: &Place| {
-        let name = place.device.as_deref();
-        name.is_some_and(|name| facts.is_removed(place.netns, name))
-    };
     // Who is full says so, where the kernel lets it.
     let unclear = |reason: &String| reason == "NOT_SPECIFIED" || ANY.contains(&reason.as_str());
-    if tally.reasons.iter().all(unclear) && tally.places.iter().any(removed) {
+    if tally.reasons.iter().all(unclear)
+        && tally.places.iter().any(|place| is_removed(place, facts))
+    {
         verdict = verdict
             .with("a device that is being removed drops what is sent by it as well, and this one is gone by now")
             .sure(0.4);
