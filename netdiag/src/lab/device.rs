@@ -25,6 +25,7 @@ const THEIR_VNI: u32 = 4242;
 const WAITING: u16 = 3;
 
 const OTHERHOST: Expectation = Expectation::finding("foreign-mac")
+    .counter("rx_otherhost_dropped")
     .at(&["OTHERHOST"], &["ip_rcv_core", "ip6_rcv_core"])
     .on(Some(l2::DEVICE));
 const CORE: &[&str] = &["__netif_receive_skb_core"];
@@ -58,6 +59,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
         "The switch port is a trunk, and nobody made a device for VLAN 42 here. The frames carry this host's MAC \
          address and are dropped all the same.",
         Expectation::finding("vlan-device-missing")
+            .counter("rx_otherhost_dropped")
             .at(&["UNHANDLED_PROTO", "OTHERHOST"], &["ip_rcv_core", "__netif_receive_skb_core"])
             .on(Some(l2::DEVICE)),
         || {
@@ -68,10 +70,22 @@ pub(super) const SCENARIOS: &[Scenario] = &[
         },
     ),
     scenario(
+        "ip-on-ethernet-device",
+        "Bare IPv4 packets arrive on a device for Ethernet frames",
+        "A program redirects packets from a tunnel to an Ethernet device and puts no MAC header before them: the kernel \
+         takes the source address for an EtherType, which nobody handles.",
+        Expectation::finding("ip-on-ethernet-device")
+            .counter("rx_dropped")
+            .at(&["UNHANDLED_PROTO"], CORE)
+            .on(Some(l2::DEVICE)),
+        || l2::arriving(false, |seq| l3::echo(seq)),
+    ),
+    scenario(
         "unknown-ethertype",
         "Frames of a protocol that nobody handles",
         "A device on the network speaks a protocol of its own, EtherType 0x88b5. This host drops it, as it should.",
         Expectation::finding("unhandled-ethertype")
+            .counter("rx_dropped")
             .at(&["UNHANDLED_PROTO"], CORE)
             .on(Some(l2::DEVICE)),
         || l2::arriving(false, |_| l2::frame(DEVICE_MAC, UNKNOWN_ETHERTYPE, &[0; 46])),
@@ -117,6 +131,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
         "The program behind a TUN device does not read what is sent over it",
         "A VPN or a virtual machine is too slow, or hangs: the queue of its TUN device is full.",
         Expectation::finding("tun-queue-full")
+            .counter("tx_dropped")
             .at(&["FULL_RING", "NOT_SPECIFIED"], &["tun_net_xmit"]),
         || {
             let (namespace, tun) = l3::device(false)?;

@@ -87,6 +87,33 @@ pub(super) const SCENARIOS: &[Scenario] = &[
         },
     ),
     scenario(
+        "ipv4-header-length",
+        "IPv4 packets say that their header is shorter than any",
+        "The length field of the header says 16 bytes, and the shortest header has 20: whoever built it made a mistake.",
+        Expectation::finding("ip-header-length")
+            .counter("IpInHdrErrors")
+            .at(&["IP_INHDR"], IP),
+        || {
+            repeating(frame::ETHERTYPE_IPV4, |seq| {
+                patched(echo(seq), 0, |byte| byte & 0xf0 | 4)
+            })
+        },
+    ),
+    scenario(
+        "packet-info-left-on",
+        "IPv4 packets arrive on a TUN device behind four bytes that are none of theirs",
+        "A program reads packets with packet info (flags and EtherType) and writes them with it to a device that expects \
+         them without: the kernel takes these bytes for the start of the IP header.",
+        Expectation::finding("packet-info-left-on")
+            .counter("IpInHdrErrors")
+            .at(&["IP_INHDR"], IP),
+        || {
+            repeating(frame::ETHERTYPE_IPV4, |seq| {
+                [&[0, 0, 8, 0][..], &echo(seq)].concat()
+            })
+        },
+    ),
+    scenario(
         "total-length-beyond",
         "IPv4 packets claim to be longer than what arrived",
         "The header's total length is 256 bytes more than the packet has: its end was lost on the way, or a tunnel \

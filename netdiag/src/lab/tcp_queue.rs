@@ -85,7 +85,8 @@ const LATE: Expectation = Expectation::finding("accept-queue-overflow")
     .at(
         &["TCP_LISTEN_OVERFLOW", "NOT_SPECIFIED"],
         &["tcp_v4_rcv", "tcp_v6_rcv"],
-    );
+    )
+    .of(Owner::Receiver);
 
 /// A listener with a short queue.
 fn short_listener(namespace: &Namespace, ip: Ip, backlog: u16) -> Result<TcpListener, LabError> {
@@ -144,7 +145,7 @@ fn accept_queue_late(ip: Ip) -> Result<Bench, LabError> {
     let bench = Bench::each(namespace, PACKETS, move |_| {
         late.next().map_or(Ok(()), |peer| peer.send(ACK, &[]))
     });
-    Ok(bench.keeping(listener))
+    Ok(bench.keeping((listener, tun)))
 }
 
 fn syn_queue(cookies: &'static str) -> Result<Bench, LabError> {
