@@ -1,6 +1,10 @@
 //! Known noise: what the kernel frees as if it were dropped, and what every network drops all the time.
 
-use super::{event::Event, place::RAW};
+use super::{
+    event::Event,
+    place::{IP4_FINISH, RAW},
+};
+use crate::decode::TcpFlags;
 
 /// Drops that say nothing of a fault. All that is given must hold.
 #[derive(Clone, Copy, Debug)]
@@ -35,6 +39,7 @@ pub const NOISE: &[Noise] = &[
             "skb_queue_purge",
             "skb_queue_purge_reason",
             "__skb_queue_purge",
+            "sk_stream_kill_queues",
             // What nobody read from a TUN device that its program closes.
             "tun_queue_purge",
         ],
@@ -72,6 +77,31 @@ pub const NOISE: &[Noise] = &[
         why: "IPv6 multicast for a group that nobody here has joined",
     },
     Noise {
+        reasons: &["", "NOT_SPECIFIED"],
+        functions: IP4_FINISH,
+        packet: |event| event.is_for_group(),
+        // The reverse path is looked at there as well.
+        claimable: true,
+        why: "IPv4 multicast for a group that nobody here has joined",
+    },
+    Noise {
+        reasons: &["", "NOT_SPECIFIED"],
+        // LAST_ACK and CLOSING in the first; in the others TIME_WAIT, which stands for FIN_WAIT2 as well
+        // (`tcp_timewait_state_process`).
+        functions: &["tcp_rcv_state_process", "tcp_v4_rcv", "tcp_v6_rcv"],
+        packet: closes,
+        // A full accept queue and other faults drop there, too.
+        claimable: true,
+        why: "the kernel frees the last segments of a connection that closes, which carry no data, as if they were dropped",
+    },
+    Noise {
+        reasons: &["", "NOT_SPECIFIED", "PACKET_SOCK_ERROR"],
+        functions: &["packet_rcv", "tpacket_rcv"],
+        packet: ANY,
+        claimable: false,
+        why: "a packet socket, of a capture for instance, does not read its copies fast enough; the packets go their way",
+    },
+    Noise {
         reasons: &[],
         functions: &[],
         packet: link_control,
@@ -87,6 +117,13 @@ pub const NOISE: &[Noise] = &[
         why: "up to 6.1 the kernel frees an echo request of ICMPv6 so when it has answered",
     },
 ];
+
+/// An ACK, or FIN and ACK, without data.
+fn closes(event: &Event<'_>) -> bool {
+    let acknowledges =
+        |flags: TcpFlags| flags.has(TcpFlags::ACK) && !flags.has(TcpFlags::SYN | TcpFlags::RST);
+    event.tcp().is_some_and(acknowledges) && event.payload() == 0
+}
 
 const ICMPV6_ECHO_REQUEST: u8 = 128;
 

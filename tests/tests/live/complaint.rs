@@ -301,6 +301,11 @@ fn what_is_lost_is_told() {
         let lost = run.ledger("lost");
         assert!(lost > 0, "{:#}", run.summary);
         assert!(run.ledger("reported") + lost >= 2000, "{:#}", run.summary);
+        // Beside each count.
+        assert!(!run.findings.is_empty(), "{:#}", run.summary);
+        for finding in &run.findings {
+            assert_eq!(finding["lost"], lost, "{finding:#}");
+        }
     });
 }
 

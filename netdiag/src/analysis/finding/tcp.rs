@@ -107,6 +107,10 @@ pub(super) const RULES: &[Rule] = &[
             {
                 Some(0.6)
             }
+            // Before 5.17 much else is dropped there so: the counter decides.
+            () if event.dropped_in(TCP) && event.is_reasonless() && is_plain_ack(event) => {
+                Some(0.2)
+            }
             () => None,
         },
         counters: &["TcpExtListenOverflows", "TcpExtListenDrops"],
