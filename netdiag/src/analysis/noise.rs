@@ -79,7 +79,7 @@ pub const NOISE: &[Noise] = &[
     Noise {
         reasons: &["", "NOT_SPECIFIED"],
         functions: IP4_FINISH,
-        packet: |event| event.is_for_group(),
+        packet: for_group,
         // The reverse path is looked at there as well.
         claimable: true,
         why: "IPv4 multicast for a group that nobody here has joined",
@@ -117,6 +117,10 @@ pub const NOISE: &[Noise] = &[
         why: "up to 6.1 the kernel frees an echo request of ICMPv6 so when it has answered",
     },
 ];
+
+fn for_group(event: &Event<'_>) -> bool {
+    event.is_for_group()
+}
 
 /// An ACK, or FIN and ACK, without data.
 fn closes(event: &Event<'_>) -> bool {
