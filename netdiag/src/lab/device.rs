@@ -78,7 +78,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
             .counter("rx_dropped")
             .at(&["UNHANDLED_PROTO"], CORE)
             .on(Some(l2::DEVICE)),
-        || l2::arriving(false, |seq| l3::echo(seq)),
+        || l2::arriving(false, l3::echo),
     ),
     scenario(
         "unknown-ethertype",
