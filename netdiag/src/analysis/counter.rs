@@ -140,6 +140,8 @@ pub struct DropFacts<'a> {
     pub received: bool,
     /// What is wrong with the header.
     pub malformed: HeaderFault,
+    /// Whether it is a TCP segment that acknowledges, and neither opens nor ends a connection.
+    pub plain_ack: bool,
 }
 
 /// The rules and matches that fit one drop, at most one match a rule.
@@ -256,6 +258,7 @@ struct Kind {
     ip_version: Option<u8>,
     received: bool,
     malformed: HeaderFault,
+    plain_ack: bool,
 }
 
 impl Kind {
@@ -268,6 +271,7 @@ impl Kind {
             ip_version: self.ip_version,
             received: self.received,
             malformed: self.malformed,
+            plain_ack: self.plain_ack,
         }
     }
 }
@@ -282,6 +286,7 @@ impl From<&DropFacts<'_>> for Kind {
             ip_version: facts.ip_version,
             received: facts.received,
             malformed: facts.malformed,
+            plain_ack: facts.plain_ack,
         }
     }
 }

@@ -143,6 +143,13 @@ impl Event<'_> {
             .is_some_and(|flags| flags.has(TcpFlags::SYN) && !flags.has(TcpFlags::ACK))
     }
 
+    /// Whether it acknowledges, and neither opens nor ends a connection.
+    pub fn is_plain_ack(&self) -> bool {
+        let other = TcpFlags::SYN | TcpFlags::RST | TcpFlags::FIN;
+        self.tcp()
+            .is_some_and(|flags| flags.has(TcpFlags::ACK) && !flags.has(other))
+    }
+
     /// Whether it may be the first packet of a conversation, which a firewall makes an entry for.
     pub fn opens(&self) -> bool {
         match self.packet.transport {
@@ -251,6 +258,7 @@ impl Event<'_> {
             ip_version,
             received: self.received == Some(true),
             malformed: self.header_fault(),
+            plain_ack: self.is_plain_ack(),
         }
     }
 

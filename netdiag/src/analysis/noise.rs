@@ -80,7 +80,7 @@ pub const NOISE: &[Noise] = &[
         reasons: &["", "NOT_SPECIFIED"],
         functions: IP4_FINISH,
         packet: for_group,
-        // The reverse path is looked at there as well.
+        // The source is looked at there as well.
         claimable: true,
         why: "IPv4 multicast for a group that nobody here has joined",
     },
@@ -99,7 +99,7 @@ pub const NOISE: &[Noise] = &[
         functions: &["packet_rcv", "tpacket_rcv"],
         packet: ANY,
         claimable: false,
-        why: "a packet socket, of a capture for instance, does not read its copies fast enough; the packets go their way",
+        why: "a packet socket, of a capture for instance, does not read its copies fast enough; whoever else wants the packets gets them",
     },
     Noise {
         reasons: &[],
@@ -119,7 +119,10 @@ pub const NOISE: &[Noise] = &[
 ];
 
 fn for_group(event: &Event<'_>) -> bool {
-    event.is_for_group()
+    event
+        .packet
+        .dst()
+        .is_some_and(|address| address.is_multicast())
 }
 
 /// An ACK, or FIN and ACK, without data.

@@ -122,7 +122,7 @@ pub(crate) fn score(scenario: &'static Scenario, mut bench: Bench) -> Row {
         row.check("finding", alarms(&run));
         return row;
     }
-    if let Some(why) = miscounted(&run) {
+    if let Some(why) = miscounted(expect, &run) {
         return Row::broken(scenario.name, why);
     }
     if let Some(why) = silence(expect.told) {
@@ -136,8 +136,8 @@ pub(crate) fn score(scenario: &'static Scenario, mut bench: Bench) -> Row {
     row
 }
 
-/// Findings take each reported packet once, and only noise is in none.
-fn miscounted(run: &Run) -> Option<String> {
+/// Findings take no packet twice, and every one of the faults.
+fn miscounted(expect: &Expectation, run: &Run) -> Option<String> {
     let of_packets = run.findings.iter().filter(|finding| {
         let title = finding["title"].as_str().unwrap_or_default();
         !title.contains(" without a drop event: ")
@@ -145,10 +145,11 @@ fn miscounted(run: &Run) -> Option<String> {
     let found: u64 = of_packets
         .filter_map(|finding| finding["count"].as_u64())
         .sum();
-    let noise = run.drops.iter().filter(|drop| is_noise(drop)).count() as u64;
+    let of_fault = |drop: &&Value| fault_of(expect, drop).is_some();
+    let faulty = run.drops.iter().filter(of_fault).count() as u64;
     let reported = run.ledger("reported");
-    let fits = found <= reported && reported <= found + noise;
-    (!fits).then(|| format!("{reported} reported, {found} in findings, {noise} noise"))
+    let fits = faulty <= found && found <= reported;
+    (!fits).then(|| format!("{reported} reported, {faulty} of faults, {found} in findings"))
 }
 
 /// Why this kernel does not tell of the drops.

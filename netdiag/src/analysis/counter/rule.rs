@@ -76,6 +76,8 @@ pub struct Match {
     pub fault: Option<HeaderFault>,
     /// Only packets that were made on this host.
     pub sent: bool,
+    /// Only TCP segments that acknowledge, and neither open nor end a connection.
+    pub plain_ack: bool,
     /// The name of the choice, when such a drop raises one of several counters, or none, and nothing tells which.
     pub choice: Option<&'static str>,
 }
@@ -97,6 +99,7 @@ impl Match {
             && (self.ip_version.is_none() || self.ip_version == facts.ip_version)
             && self.fault.is_none_or(|fault| fault == facts.malformed)
             && !(self.sent && facts.received)
+            && (facts.plain_ack || !self.plain_ack)
     }
 
     const fn version(mut self, version: u8) -> Self {
@@ -111,6 +114,11 @@ impl Match {
 
     const fn sent(mut self) -> Self {
         self.sent = true;
+        self
+    }
+
+    const fn plain_ack(mut self) -> Self {
+        self.plain_ack = true;
         self
     }
 
@@ -130,6 +138,7 @@ const fn on(reasons: &'static [&'static str], functions: &'static [&'static str]
         ip_version: None,
         fault: None,
         sent: false,
+        plain_ack: false,
         choice: None,
     }
 }
@@ -141,6 +150,7 @@ const fn missing(functions: &'static [&'static str]) -> Match {
         ip_version: None,
         fault: None,
         sent: false,
+        plain_ack: false,
         choice: None,
     }
 }
@@ -152,6 +162,7 @@ const fn any(functions: &'static [&'static str]) -> Match {
         ip_version: None,
         fault: None,
         sent: false,
+        plain_ack: false,
         choice: None,
     }
 }

@@ -129,7 +129,7 @@ pub(super) const ENTRIES: &[Entry] = &[
         "The program attached a filter (SO_ATTACH_FILTER, SO_ATTACH_BPF) to its socket, or its cgroup has an ingress program, and it returned 0 for the packet. Before 6.4 a security module's refusal counts as this, too.",
     )
     .normal("Some programs filter in the kernel on purpose: VPN daemons, DNS servers under attack.")
-    .doubt("The kernel has one reason for the socket's filter and the cgroup's program. Without reasons a full receive buffer is dropped in the same place.")
+    .doubt("The kernel has one reason for the socket's filter and the cgroup's program. Without reasons a full receive buffer is dropped in the same place. What the own filter of a raw socket refuses is taken for ordinary: it mostly refuses what is for others.")
     .causes(&["the program's own filter", "an ingress program of its cgroup", "a security module, on older kernels"])
     .remedy(&[
         "ss -ulnpe 'sport = :PORT': the socket, its program and its cgroup (the kernel shows no filter of it)",

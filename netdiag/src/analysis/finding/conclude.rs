@@ -168,13 +168,18 @@ fn claimed(rule: &Rule, upheld: &Upheld, counters: &[Correlated]) -> Finding {
 /// A finding about what left no event.
 fn counted_alone(rule: &Rule, counted: Counted, verdict: &Verdict) -> Finding {
     let mut evidence = counted.evidence;
+    let mut confidence = verdict.confidence.unwrap_or(counted.confidence);
+    if counted.lost {
+        evidence.push("events were lost, and some of these may have had one".to_owned());
+        confidence *= 0.5;
+    }
     evidence.extend(verdict.evidence.iter().cloned());
     let mut remedy = verdict.remedy.clone();
     remedy.extend(counted.remedy);
     Finding {
         id: rule.id,
         severity: counted.severity.unwrap_or(rule.severity),
-        confidence: hundredths(verdict.confidence.unwrap_or(counted.confidence)),
+        confidence: hundredths(confidence),
         count: counted.count,
         title: format!(
             "{} rose by {} without a drop event: {}",

@@ -101,13 +101,15 @@ pub(super) const RULES: &[Rule] = &[
             if event.reason_is(&["IP_RPFILTER"]) {
                 return Some(0.97);
             }
-            // What has a martian address, options or a group's frame has been claimed or is something else.
-            (event.is_reasonless()
-                && event.is_ipv4()
-                && event.dropped_in(IP4_FINISH)
-                && !event.is_group_frame()
-                && !event.is_for_group())
-            .then_some(0.7)
+            if !event.is_reasonless() || !event.is_ipv4() || !event.dropped_in(IP4_FINISH) {
+                return None;
+            }
+            // What is for a group that nobody joined ends there, too: the counter decides.
+            match event.is_group_frame() || event.is_for_group() {
+                true => Some(0.2),
+                // What has a martian address or options has been claimed.
+                false => Some(0.7),
+            }
         },
         counters: &["TcpExtIPReversePathFilter"],
         always_counted: true,
@@ -311,7 +313,8 @@ fn martian(event: &Event<'_>) -> Option<f32> {
         () if event.reason.is_some() && !event.is_group_frame() && !event.is_for_group() => {
             Some(0.75)
         }
-        () => None,
+        // Mostly nobody has joined the group.
+        () => Some(0.2),
     }
 }
 

@@ -168,6 +168,8 @@ pub(super) struct Counted {
     /// By how much they rose without an event.
     pub(super) count: u64,
     pub(super) confidence: f64,
+    /// Whether the run lost events, so that some of it may have had one.
+    pub(super) lost: bool,
     /// Where it is less bad than what the rule says of packets.
     pub(super) severity: Option<Severity>,
     /// "TcpExtListenOverflows"
@@ -181,10 +183,21 @@ pub(super) struct Counted {
 }
 
 impl Counted {
-    /// What a counter rose by without an event, in all namespaces; `None` when every rise has its event, or may have had
-    /// one that the run lost.
+    /// What a counter rose by without an event, in all namespaces; `None` when every rise has its event.
     pub(super) fn rest(counters: &[Correlated], name: &'static str) -> Option<Self> {
         Self::of(counters.iter(), name)
+    }
+
+    /// What a counter rose by, whether events that may have raised it are there or not.
+    pub(super) fn risen(counters: &[Correlated], name: &'static str) -> Option<Self> {
+        let alone: Vec<_> = counters
+            .iter()
+            .map(|counter| Correlated {
+                explained: None,
+                ..counter.clone()
+            })
+            .collect();
+        Self::of(alone.iter(), name)
     }
 
     /// The same, on kernels alone that do not tell of such drops.
@@ -200,16 +213,13 @@ impl Counted {
             name,
             ..Self::default()
         };
-        let known = |counter: &&Correlated| counter.gap != Some(Gap::Lost);
-        for counter in counters
-            .filter(|counter| counter.key.name == name)
-            .filter(known)
-        {
+        for counter in counters.filter(|counter| counter.key.name == name) {
             let rest = counter
                 .delta
                 .saturating_sub(counter.explained.unwrap_or_default());
             if rest > 0 {
                 counted.count = counted.count.saturating_add(rest);
+                counted.lost |= counter.gap == Some(Gap::Lost);
                 counted.namespaces.extend(counter.key.netns);
                 counted.interfaces.extend(counter.key.ifname.clone());
             }

@@ -103,17 +103,18 @@ pub(super) const RULES: &[Rule] = &[
             // tcp_check_req: the last ACK of a handshake. TCP_DEFER_ACCEPT and a low TTL are dropped here as well.
             () if event.dropped_in(TCP)
                 && event.reason_is(&["NOT_SPECIFIED"])
-                && is_plain_ack(event) =>
+                && event.is_plain_ack() =>
             {
                 Some(0.6)
             }
             // Before 5.17 much else is dropped there so: the counter decides.
-            () if event.dropped_in(TCP) && event.is_reasonless() && is_plain_ack(event) => {
+            () if event.dropped_in(TCP) && event.is_reasonless() && event.is_plain_ack() => {
                 Some(0.2)
             }
             () => None,
         },
-        counters: &["TcpExtListenOverflows", "TcpExtListenDrops"],
+        // TcpExtListenDrops rises with it, and for other causes.
+        counters: &["TcpExtListenOverflows"],
         // Of what has no reason here, TCP_DEFER_ACCEPT and the end of a connection are ordinary.
         always_counted: true,
         fault: |tally| {
@@ -150,7 +151,7 @@ pub(super) const RULES: &[Rule] = &[
         // An ACK for a listener: its cookie is stale, or it is of a connection from before a restart.
         claims: |event| {
             let silent = event.is_unspecified() || event.reason_is(&["TCP_FLAGS"]);
-            (silent && event.dropped_in(DO_RCV) && is_plain_ack(event) && event.payload() == 0)
+            (silent && event.dropped_in(DO_RCV) && event.is_plain_ack() && event.payload() == 0)
                 .then_some(0.45)
         },
         counters: &["TcpExtSyncookiesFailed"],
@@ -238,7 +239,7 @@ pub(super) const RULES: &[Rule] = &[
                 // A listener has no use for it: of an old connection, or with a SYN cookie.
                 () if event.reason_is(&["TCP_FLAGS"])
                     && event.dropped_in(DO_RCV)
-                    && is_plain_ack(event) =>
+                    && event.is_plain_ack() =>
                 {
                     Some(0.4)
                 }
@@ -312,17 +313,13 @@ fn is_silent(event: &Event<'_>) -> bool {
         && event.packet.faults().next().is_none()
 }
 
-fn is_plain_ack(event: &Event<'_>) -> bool {
-    event.tcp().is_some_and(|flags| {
-        flags.has(TcpFlags::ACK) && !flags.has(TcpFlags::SYN | TcpFlags::RST | TcpFlags::FIN)
-    })
-}
-
 fn is_signed(event: &Event<'_>) -> bool {
     event
         .upper()
         .is_some_and(|upper| upper.has_tcp_option(OPTION_MD5) || upper.has_tcp_option(OPTION_AO))
 }
+
+const OVERFLOWS: &str = "TcpExtListenOverflows";
 
 /// A SYN for a full queue leaves no event.
 fn overflows(counters: &[Correlated], _: &Facts) -> Option<Counted> {
@@ -334,7 +331,8 @@ fn overflows(counters: &[Correlated], _: &Facts) -> Option<Counted> {
             "netdiag conn --listen shows whose queue is full; ss -ltn as well (Recv-Q beyond Send-Q)".to_owned(),
             "make the program accept faster, or give it a longer queue: listen(2), net.core.somaxconn".to_owned(),
         ],
-        ..Counted::rest(counters, "TcpExtListenOverflows")?
+        // What is taken for the last ACK of a handshake, because its reason is not said, may be something else.
+        ..Counted::rest(counters, OVERFLOWS).or_else(|| Counted::risen(counters, OVERFLOWS))?
     })
 }
 

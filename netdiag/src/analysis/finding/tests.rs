@@ -286,14 +286,19 @@ fn what_has_no_event_is_the_rest_of_its_counter() {
         counter(1, 5, Some(5)),
         counter(2, 5, Some(2)),
         counter(3, 4, None),
-        // It may have had its event.
+        // Some of it may have had its event.
         Correlated {
             gap: Some(Gap::Lost),
             ..counter(4, 9, Some(2))
         },
     ];
     let counted = Counted::rest(&counters, "TcpExtListenOverflows").expect("a rest");
-    assert_eq!((counted.count, counted.namespaces.len()), (7, 2));
+    assert_eq!((counted.count, counted.namespaces.len()), (14, 3));
+    assert!(counted.lost);
+    let known = Counted::rest(&counters[..3], "TcpExtListenOverflows").expect("a rest");
+    assert_eq!((known.count, known.lost), (7, false));
+    let risen = Counted::risen(&counters[..1], "TcpExtListenOverflows").expect("a rise");
+    assert_eq!((risen.count, risen.lost), (5, false));
     assert_eq!(Counted::rest(&counters, "TcpExtListenDrops"), None);
     assert_eq!((Rule::DEFAULT.counted)(&counters, &Facts::default()), None);
 }

@@ -43,12 +43,12 @@ pub(super) static RULES: &[CounterRule] = &[
     rule(
         "TcpExtListenOverflows",
         Family::TcpExt,
-        // The last ACK of a handshake: without a reason of its own up to 6.12 (`tcp_check_req` returns nothing, and
+        // The last ACK of a handshake: without a reason of its own on older kernels (`tcp_check_req` returns nothing, and
         // `tcp_v4_rcv` discards). A refused SYN leaves no event on any kernel.
         &[
             on(&["TCP_LISTEN_OVERFLOW"], ANYWHERE),
-            on(&["NOT_SPECIFIED"], TCP).choice("tcp_v4_rcv"),
-            missing(TCP).choice("tcp_v4_rcv"),
+            on(&["NOT_SPECIFIED"], TCP).plain_ack().choice("tcp_v4_rcv"),
+            missing(TCP).plain_ack().choice("tcp_v4_rcv"),
         ],
         "connections refused because the accept queue was full",
     ),
@@ -58,8 +58,10 @@ pub(super) static RULES: &[CounterRule] = &[
         // Rises with the overflows, and has a budget of its own.
         &[
             on(&["TCP_LISTEN_OVERFLOW"], ANYWHERE),
-            on(&["NOT_SPECIFIED"], TCP).choice("listen drop"),
-            missing(TCP).choice("listen drop"),
+            on(&["NOT_SPECIFIED"], TCP)
+                .plain_ack()
+                .choice("listen drop"),
+            missing(TCP).plain_ack().choice("listen drop"),
         ],
         "connections refused by a listening socket, for whatever cause",
     ),

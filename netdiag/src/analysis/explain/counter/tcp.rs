@@ -37,7 +37,7 @@ pub(super) const ENTRIES: &[Entry] = &[
         "TcpExtListenOverflows",
         "tcp_conn_request and tcp_v4_syn_recv_sock: the accept queue is at its limit. A SYN is \
          then dropped without any event; of a completed handshake the last ACK is \
-         (TCP_LISTEN_OVERFLOW). Clients see connections that hang and then time out.",
+         (TCP_LISTEN_OVERFLOW; older kernels give no reason). Clients see connections that hang and then time out.",
     )
     .causes(&["the program accepts too slowly; its backlog or net.core.somaxconn is small"])
     .commands(&[

@@ -201,6 +201,44 @@ fn a_queue_of_a_device_that_is_gone_may_have_gone_with_it() {
 }
 
 #[test]
+fn refused_syns_are_told_beside_segments_that_could_explain_the_counter() {
+    let close = drop(segment(4, FIN | ACK, b""), "NOT_SPECIFIED", "tcp_v4_rcv");
+    let explained = Correlated {
+        explained: Some(4),
+        ..rose("TcpExtListenOverflows", 4)
+    };
+    let told = [("accept-queue-overflow", 4)];
+    assert_eq!(concluded(&close, &[explained], &Facts::default()), told);
+}
+
+#[test]
+fn multicast_that_nobody_joined_is_noise_unless_its_source_is_at_fault() {
+    const GROUP: Ipv4Addr = Ipv4Addr::new(239, 1, 2, 3);
+    let udp = frame::udp4(SRC, GROUP, 4000, 53, &[7; 32]);
+    let bytes = || frame::ipv4(PROTO_UDP, SRC, GROUP, &udp, 64);
+    let drop = |reason| drop(bytes(), reason, "ip_rcv_finish_core");
+    for reason in ["", "NOT_SPECIFIED"] {
+        assert_eq!(concluded(&drop(reason), &[], &Facts::default()), []);
+        let local = Route {
+            kind: "local".to_owned(),
+            ..Route::default()
+        };
+        let question = Question::Route {
+            netns: NETNS,
+            to: SRC.into(),
+            from: None,
+            device: None,
+        };
+        let own = facts([(question, Answer::Route(local))]);
+        let told = [("martian-source", 4)];
+        assert_eq!(concluded(&drop(reason), &[], &own), told);
+    }
+    let refused = [rose("TcpExtIPReversePathFilter", 4)];
+    let told = [("reverse-path-filter", 4)];
+    assert_eq!(concluded(&drop(""), &refused, &Facts::default()), told);
+}
+
+#[test]
 fn what_a_device_that_is_gone_dropped_is_no_fault() {
     let question = || Question::Device {
         netns: NETNS,

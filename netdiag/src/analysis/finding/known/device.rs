@@ -2,6 +2,7 @@
 
 use super::{devices, is_removed};
 use crate::analysis::fact::{Device, Facts};
+use crate::analysis::finding::device::BACKLOG;
 use crate::analysis::finding::{Tally, rule::Verdict, tally::Place};
 
 /// Whether nothing can leave by a device, and why.
@@ -15,7 +16,12 @@ fn is_down(device: &Device) -> Option<String> {
 
 /// For a finding that says that the device is down.
 pub(in crate::analysis::finding) fn down(tally: &Tally, facts: &Facts) -> Verdict {
-    if !tally.places.is_empty() && tally.places.iter().all(|place| is_removed(place, facts)) {
+    let under_way = tally
+        .functions
+        .iter()
+        .all(|name| BACKLOG.contains(&name.as_str()));
+    let removed = |place: &Place| is_removed(place, facts);
+    if under_way && !tally.places.is_empty() && tally.places.iter().all(removed) {
         return Verdict::stands()
             .with("the device is gone by now: what is under way when one is removed is dropped so")
             .harmless();
