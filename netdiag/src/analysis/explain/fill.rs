@@ -21,13 +21,19 @@ pub(super) fn fill(line: &str, known: &[(&str, Option<&str>)]) -> Option<String>
             None => filled += word,
             Some((_, None)) => return None,
             // Within the name of a sysctl: there a dot of a device's name is a slash (`sysctl(8)`).
-            Some((_, Some(value))) if filled.ends_with('.') => {
+            Some((_, Some(value))) if is_sysctl(&filled) => {
                 filled += &quoted(&value.replace('.', "/"));
             }
             Some((_, Some(value))) => filled += &quoted(value),
         }
     }
     Some(filled)
+}
+
+/// Whether a line is at a dot in the name of a sysctl.
+fn is_sysctl(line: &str) -> bool {
+    let name = line.rsplit(' ').next().unwrap_or_default();
+    name.starts_with("net.") && name.ends_with('.')
 }
 
 /// A name as a shell takes it for one word: those of devices and cgroups are for strangers to choose, and remedies are
@@ -89,6 +95,7 @@ mod tests {
             ),
             ("ip link show dev DEVICE", "ip link show dev eth0.42"),
             ("name DEVICE.VLAN", "name eth0.42.VLAN"),
+            ("host.DEVICE", "host.eth0.42"),
         ] {
             assert_eq!(fill(line, &known).as_deref(), Some(filled), "{line}");
         }
