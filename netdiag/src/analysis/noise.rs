@@ -79,7 +79,7 @@ pub const NOISE: &[Noise] = &[
     Noise {
         reasons: &["", "NOT_SPECIFIED"],
         functions: IP4_FINISH,
-        packet: for_group,
+        packet: is_multicast,
         // The source is looked at there as well.
         claimable: true,
         why: "IPv4 multicast for a group that nobody here has joined",
@@ -118,7 +118,8 @@ pub const NOISE: &[Noise] = &[
     },
 ];
 
-fn for_group(event: &Event<'_>) -> bool {
+/// Not for everybody, whom nobody has to join.
+fn is_multicast(event: &Event<'_>) -> bool {
     event
         .packet
         .dst()
