@@ -323,16 +323,19 @@ const OVERFLOWS: &str = "TcpExtListenOverflows";
 
 /// A SYN for a full queue leaves no event.
 fn overflows(counters: &[Correlated], _: &Facts) -> Option<Counted> {
+    let rest = Counted::rest(counters, OVERFLOWS);
+    let silent = "SYNs that find the queue full are dropped without an event";
     Some(Counted {
         confidence: 0.95,
         fault: "the accept queue of a listener is full: its program does not accept fast enough".to_owned(),
-        evidence: vec!["SYNs that find the queue full are dropped without an event".to_owned()],
+        // Where every rise has its event, there need not have been one.
+        evidence: rest.iter().map(|_| silent.to_owned()).collect(),
         remedy: vec![
             "netdiag conn --listen shows whose queue is full; ss -ltn as well (Recv-Q beyond Send-Q)".to_owned(),
             "make the program accept faster, or give it a longer queue: listen(2), net.core.somaxconn".to_owned(),
         ],
         // What is taken for the last ACK of a handshake, because its reason is not said, may be something else.
-        ..Counted::rest(counters, OVERFLOWS).or_else(|| Counted::risen(counters, OVERFLOWS))?
+        ..rest.or_else(|| Counted::risen(counters, OVERFLOWS))?
     })
 }
 
